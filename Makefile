@@ -1,0 +1,41 @@
+# Thin names over commands. PIP_FLAGS passes through to pip; EVENTS scales the generated samples; CORES and OUT as said.
+PYTHON ?= python3
+CORES ?= 2
+EVENTS ?= 1
+OUT ?=
+BIN := .venv/bin
+export MPLCONFIGDIR ?= $(CURDIR)/.venv/matplotlib
+
+SNAKEMAKE = flock .venv/lock $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet rules progress host
+
+.PHONY: ttbar-analysis quick test lint samples bench clean
+
+ttbar-analysis: .venv/run ## the default analysis: generated ntuples to limits
+	$(SNAKEMAKE) --directory analysis/ttbar -s analysis/ttbar/Snakefile --config events=$(EVENTS) out=$(abspath $(OUT))
+
+quick: .venv/run ## the same on the small committed samples, few epochs
+	$(SNAKEMAKE) --directory analysis/ttbar -s analysis/ttbar/Snakefile --config analysis=$(CURDIR)/analysis/ttbar/quick.yaml out=$(abspath $(OUT))
+
+samples: .venv/run ## only generate the default samples
+	$(BIN)/hypotheta generate samples/ttbar.yaml --events-scale $(EVENTS) --jobs $(CORES)
+
+test: .venv/dev ## all tests, doctests of src and README included
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+lint: .venv/dev ## ruff and mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: .venv/dev ## speed as ratios of our way to the plain way, same run, same answer
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks -q -s -p no:cacheprovider
+
+clean: ## results and generated samples; the environment stays
+	rm -rf analysis/*/results* analysis/*/.snakemake samples/generated
+
+.venv/run: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) -c constraints.txt -e '.[simulation,workflow]'
+	touch $@
+
+.venv/dev: .venv/run
+	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) -c constraints.txt -e '.[simulation,workflow,dev]'
+	touch $@

@@ -1,0 +1,303 @@
+"""The sample catalogue: which ntuples there are and how they are normalised.
+
+A catalogue is a YAML file, validated by pydantic with unknown keys forbidden. The physics weight of an event is
+``luminosity · σ · k · ε · w / Σw`` with Σw over all generated events, before any cut. A missing cross section is an
+error, never 1.
+"""
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hypotheta.errors import ConfigurationError, InputFileError, MissingCrossSectionError, closest
+from hypotheta.units import inv_fb
+
+__all__ = ["Catalogue", "Decay", "Generation", "Normalisation", "Process", "Sample", "load_yaml", "validated"]
+
+M = TypeVar("M", bound=BaseModel)
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Decay(_Strict):
+    """One way in which the generator forces the decays; a sample may mix several.
+
+    ``share`` is the part of the events spent on it; event weights undo any imbalance.
+    """
+
+    settings: tuple[str, ...]
+    share: Positive = 1.0
+
+
+class Generation(_Strict):
+    """How `hypotheta generate` makes a sample: a card, further settings, decays and the number of events."""
+
+    card: Path
+    settings: tuple[str, ...] = ()
+    decays: tuple[Decay, ...] = (Decay(settings=()),)
+    events: Annotated[int, Field(gt=0)]
+    multiparton_interactions: bool = False
+
+
+class Normalisation(_Strict):
+    """One total cross section shared by slices: k = total · branching ratio / Σ_slices σ, the same for all slices."""
+
+    total_cross_section_pb: Positive
+    branching_ratio: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+class Process(_Strict):
+    """Samples that are drawn and fitted together."""
+
+    label: str
+    colour: str | None = None
+    cross_section_uncertainty: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Sample(_Strict):
+    """One sample: a process, its kind, θ, normalisation and files.
+
+    ``cross_section_pb`` is a number, or ``generator`` for the one that the generator left in the ntuple.
+    ``sum_of_weights`` is needed only for ntuples that do not carry the Σw of all generated events.
+    """
+
+    process: str
+    kind: Literal["signal", "background", "data"]
+    theta: Mapping[str, float] = Field(default_factory=dict)
+    cross_section_pb: Positive | Literal["generator"] | None = None
+    k_factor: Positive = 1.0
+    branching_ratio: Annotated[float, Field(gt=0, le=1)] = 1.0
+    filter_efficiency: Annotated[float, Field(gt=0, le=1)] = 1.0
+    normalisation: str | None = None
+    sum_of_weights: float | None = None
+    files: tuple[Path, ...] = ()
+    generate: Generation | None = None
+
+
+class Catalogue(_Strict):
+    """All samples of an analysis; relative paths are relative to the catalogue's own folder.
+
+    Generated ntuples lie in the folder ``generated``. With ``ready`` they are there already (they came with the
+    repository), and a workflow does not make them again.
+    """
+
+    profile: str = "nanoaod"
+    sqrt_s_TeV: Positive
+    seed: int = 1
+    generated: Path = Path("generated")
+    ready: bool = False
+    processes: Mapping[str, Process]
+    normalisations: Mapping[str, Normalisation] = Field(default_factory=dict)
+    samples: Mapping[str, Sample]
+    base: Path = Path()
+
+    @classmethod
+    def load(cls, path: Path) -> "Catalogue":
+        """Read a catalogue; a sample with a ``for`` block stands for one sample a grid point.
+
+        Raises:
+            InputFileError: when the file is missing.
+            ConfigurationError: naming the file and the path to the key, for anything that does not fit.
+        """
+        raw = load_yaml(path)
+        if not isinstance(raw.get("samples"), dict):
+            raise ConfigurationError(f"{path}: samples: list the samples here, by name")
+        raw["samples"] = _expand(raw["samples"], path)
+        return validated(cls, {**raw, "base": path.parent}, path)
+
+    @model_validator(mode="after")
+    def _references(self) -> "Catalogue":
+        for name, sample in self.samples.items():
+            if sample.process not in self.processes:
+                raise ValueError(
+                    f"samples.{name}.process: '{sample.process}' is not under processes"
+                    + closest(sample.process, self.processes)
+                )
+            if sample.normalisation is not None and sample.normalisation not in self.normalisations:
+                raise ValueError(
+                    f"samples.{name}.normalisation: '{sample.normalisation}' is not under normalisations"
+                    + closest(sample.normalisation, self.normalisations)
+                )
+            if sample.kind == "data" and (sample.cross_section_pb is not None or sample.theta):
+                raise ValueError(f"samples.{name}: data has no cross section and no θ")
+            if sample.kind != "signal" and sample.theta:
+                raise ValueError(f"samples.{name}.theta: only a signal has a true θ; remove it")
+            if not sample.files and sample.generate is None:
+                raise ValueError(f"samples.{name}: give its files, or how to generate it")
+        return self
+
+    def __getitem__(self, name: str) -> Sample:
+        if name not in self.samples:
+            raise ConfigurationError(f"there is no sample '{name}'{closest(name, self.samples)}")
+        return self.samples[name]
+
+    def files(self, name: str) -> list[Path]:
+        """Return the ntuple files of a sample, absolute or relative to the working folder."""
+        sample = self[name]
+        if sample.files:
+            return [self.base / f for f in sample.files]
+        return [self.base / self.generated / f"{name}.root"]
+
+    def names(self, kind: str | None = None) -> list[str]:
+        """Return the names of the samples, of one kind or all."""
+        return [n for n, s in self.samples.items() if kind is None or s.kind == kind]
+
+    def expected_events(self, name: str, generator_pb: Mapping[str, float | None], luminosity_fb: float) -> float:
+        """Return the expected events of a sample before any cut: luminosity · σ · k · B · ε.
+
+        Args:
+            name: the sample.
+            generator_pb: cross section that the generator left in each sample's ntuple, pb, None where it left none;
+                needed for the sample itself, and for every slice of its normalisation.
+            luminosity_fb: integrated luminosity in fb⁻¹.
+
+        Raises:
+            MissingCrossSectionError: when no cross section is known.
+        """
+        sample = self[name]
+        sigma = self.cross_section(name, generator_pb)
+        k = sample.k_factor
+        if sample.normalisation is not None:
+            rule = self.normalisations[sample.normalisation]
+            slices = [n for n, s in self.samples.items() if s.normalisation == sample.normalisation]
+            total = sum(self.cross_section(n, generator_pb) for n in slices)
+            k *= rule.total_cross_section_pb * rule.branching_ratio / total
+        return luminosity_fb * inv_fb * sigma * k * sample.branching_ratio * sample.filter_efficiency
+
+    def cross_section(self, name: str, generator_pb: Mapping[str, float | None]) -> float:
+        """Return the cross section of a sample in pb, see `expected_events`."""
+        value = self[name].cross_section_pb
+        if value == "generator":
+            value = generator_pb.get(name)
+            if value is None:
+                raise MissingCrossSectionError(
+                    f"sample '{name}': cross_section_pb is 'generator', but its ntuple carries none; "
+                    "write the number in pb into the catalogue"
+                )
+        if value is None:
+            raise MissingCrossSectionError(
+                f"sample '{name}' has no cross section; write cross_section_pb (in pb) into the catalogue"
+            )
+        return float(value)
+
+
+def _expand(samples: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Replace each sample with a ``for: {name: [values]}`` block by one sample a combination."""
+    expanded: dict[str, Any] = {}
+    for name, body in samples.items():
+        if not isinstance(body, dict):
+            raise ConfigurationError(f"{path}: samples.{name}: write the sample as a mapping")
+        body = dict(body)
+        grid = body.pop("for", {})
+        if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()):
+            raise ConfigurationError(f"{path}: samples.{name}.for: write NAME: [value, value, …]")
+        for values in itertools.product(*grid.values()):
+            substitution = dict(zip(grid, values, strict=True))
+            new = _substitute(name, substitution)
+            if new in expanded:
+                raise ConfigurationError(f"{path}: samples.{name}: the name '{new}' appears twice")
+            expanded[new] = _substitute(body, substitution)
+    return expanded
+
+
+def _substitute(node: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(node, dict):
+        return {_substitute(k, values): _substitute(v, values) for k, v in node.items()}
+    if isinstance(node, list):
+        return [_substitute(v, values) for v in node]
+    if isinstance(node, str):
+        for key, value in values.items():
+            if node == f"{{{key}}}":
+                return value
+            node = node.replace(f"{{{key}}}", str(value))
+    return node
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping safely (no code is executed; a key written twice is an error).
+
+    Raises:
+        InputFileError: when the file is missing or unreadable.
+        ConfigurationError: when it is not YAML or not a mapping, with the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as err:
+        raise InputFileError(f"{path}: there is no such file; check the path") from err
+    except (OSError, UnicodeDecodeError) as err:
+        raise InputFileError(f"{path}: cannot be read as text ({err})") from err
+    try:
+        raw = yaml.load(text, Loader=_UniqueKeyLoader)  # a SafeLoader
+    except yaml.YAMLError as err:
+        mark = getattr(err, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(err, "problem", None) or "it cannot be parsed"
+        raise ConfigurationError(f"{path}{line}: not valid YAML ({problem})") from err
+    if not isinstance(raw, dict):
+        raise ConfigurationError(f"{path}: expected a mapping of keys to values")
+    return raw
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """A SafeLoader that refuses a key written twice, which YAML would silently let win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key_node.tag != "tag:yaml.org,2002:merge" and str(key) in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key}' stands here twice", key_node.start_mark
+                )
+            seen.add(str(key))
+        return super().construct_mapping(node, deep)
+
+
+def validated(model: type[M], raw: Mapping[str, Any], path: Path) -> M:
+    """Validate raw YAML; every complaint becomes one line with the file and the path to the key.
+
+    Raises:
+        ConfigurationError: the first complaint.
+    """
+    try:
+        return model.model_validate(raw)
+    except ValidationError as err:
+        first = err.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = _fields_at(model, first["loc"][:-1])
+            message = f"unknown key{closest(str(first['loc'][-1]), known)}"
+        elif first["type"] == "missing":
+            message = "this key is needed"
+        else:
+            message = str(first["msg"]).removeprefix("Value error, ")
+            if first["type"] != "value_error":
+                message += f"; it is {first['input']!r}"
+        raise ConfigurationError(f"{path}: {where}: {message}" if where else f"{path}: {message}") from err
+
+
+def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that a model allows at a location, as far as its types tell."""
+    schema = model.model_json_schema()
+    node: Any = schema
+    for part in location:
+        node = _resolve(node, schema)
+        node = node.get("properties", {}).get(str(part)) or node.get("additionalProperties") or node.get("items")
+        if not isinstance(node, dict):
+            return []
+    return list(_resolve(node, schema).get("properties", {}))
+
+
+def _resolve(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    for option in [node, *node.get("anyOf", []), *node.get("allOf", [])]:
+        if "$ref" in option:
+            found: dict[str, Any] = schema["$defs"][option["$ref"].rsplit("/", 1)[-1]]
+            return found
+    return node

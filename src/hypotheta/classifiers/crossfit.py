@@ -1,0 +1,197 @@
+"""k models and the fold rule: every event is scored by a model that has not seen it.
+
+With k folds of the event number, model i is trained on all folds but i and i + 1, tuned (early stopping, score scale)
+on fold i + 1 and quoted on fold i. All simulated events can then fill templates. Data go by the same hash.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from hypotheta.classifiers import registry
+from hypotheta.classifiers.config import BDTConfig, NetworkConfig, PerHypothesisConfig
+from hypotheta.classifiers.protocol import Classifier, Progress, Signature
+from hypotheta.classifiers.scale import QuantileScale
+from hypotheta.classifiers.storage import ModelState, interpreted, read_model, write_model
+from hypotheta.dataset import Dataset, ThetaPrior, training_weights
+from hypotheta.errors import ConfigurationError, InvalidEventsError, ModelFileError
+from hypotheta.hashing import folds as folds_of
+from hypotheta.parameters import ParameterSpace, ThetaPoint
+
+__all__ = ["CrossFitted"]
+
+
+class CrossFitted:
+    """k classifiers of one kind, merged on one scale; made by `fit` or `load`.
+
+    Args:
+        models: model i is quoted on fold i.
+        signature: features and parameters.
+        scale: maps each model's logit to the common one.
+        training: record for the card.
+    """
+
+    type = "cross_fitted"
+
+    def __init__(
+        self, models: tuple[Classifier, ...], signature: Signature, scale: QuantileScale, training: Mapping[str, Any]
+    ) -> None:
+        self.models = models
+        self.signature = signature
+        self.scale = scale
+        self.training = training
+
+    @classmethod
+    def fit(
+        cls,
+        config: NetworkConfig | BDTConfig | PerHypothesisConfig,
+        dataset: Dataset,
+        *,
+        folds: int = 4,
+        rng: np.random.Generator,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Train k models; training weights and θ prior come from each model's own training folds.
+
+        Args:
+            config: settings of the classifier.
+            dataset: all labelled events.
+            folds: k, at least 3.
+            rng: source of all randomness.
+            progress: told how far the training is.
+
+        Raises:
+            ConfigurationError: fewer than 3 folds.
+            InvalidEventsError: a fold lacks a class at some θ, see `training_weights`.
+        """
+        if folds < 3:
+            raise ConfigurationError(f"folds: {folds}; one is quoted and one tunes, so give at least 3")
+        fold = folds_of(dataset.event_id, folds)
+        models, tuning = [], []
+        for i, child in enumerate(rng.spawn(folds)):
+            tuned = (i + 1) % folds
+            train, valid = dataset.select((fold != i) & (fold != tuned)), dataset.select(fold == tuned)
+            prior = ThetaPrior.from_dataset(train, training_weights(train))
+
+            def report(fraction: float, text: str, done: int = i) -> None:
+                if progress is not None:
+                    progress((done + fraction) / folds, f"fold {done + 1}/{folds}, {text}")
+
+            models.append(registry.create(config).fit(train, valid, prior=prior, rng=child, progress=report))
+            tuning.append(valid)
+        scale = QuantileScale.fit(models, tuning, dataset.space)
+        training = {"events": len(dataset), "samples": list(dataset.samples), "data_digest": dataset.digest()}
+        return cls(tuple(models), Signature(dataset.feature_names, dataset.space), scale, training)
+
+    @property
+    def folds(self) -> int:
+        """The number of folds k."""
+        return len(self.models)
+
+    @property
+    def space(self) -> ParameterSpace:
+        """The parameters of θ."""
+        return self.signature.space
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features, in order."""
+        return self.signature.feature_names
+
+    def logit(
+        self, x: NDArray[np.float32], theta: ArrayLike | ThetaPoint, event_id: ArrayLike, *, extrapolate: bool = False
+    ) -> NDArray[np.float64]:
+        """Return the logit of each event at θ, from the model that has not seen it, on the common scale.
+
+        Args:
+            x: features, shape (n, d).
+            theta: hypothesis, (n, p), (p,) or a `ThetaPoint` with all parameters.
+            event_id: event numbers, shape (n,).
+            extrapolate: allow hypotheses outside the trained range.
+
+        Returns:
+            Logits, shape (n,).
+
+        Raises:
+            InvalidEventsError: another number of features or of event numbers.
+            NonFiniteError: a feature is NaN or infinite.
+            UntrainedHypothesisError: θ is outside the trained range.
+        """
+        features, points = self.signature.check(x, theta, extrapolate=extrapolate)
+        if np.shape(event_id) != (len(features),):
+            raise InvalidEventsError(f"{len(features)} events have event numbers of shape {np.shape(event_id)}")
+        fold = folds_of(event_id, self.folds) if len(features) else np.zeros(0, dtype=np.int64)
+        logits = np.empty(len(features))
+        for i, model in enumerate(self.models):
+            rows = fold == i
+            own = model.logit(features[rows], points[rows], extrapolate=extrapolate)
+            logits[rows] = self.scale.to_common(i, own, points[rows])
+        return logits
+
+    def score(
+        self, x: NDArray[np.float32], theta: ArrayLike | ThetaPoint, event_id: ArrayLike, *, extrapolate: bool = False
+    ) -> NDArray[np.float64]:
+        """Return sigmoid(logit), shape (n,), in [0, 1]; see `logit`."""
+        probability: NDArray[np.float64] = expit(self.logit(x, theta, event_id, extrapolate=extrapolate))
+        return probability
+
+    def logit_grid(
+        self, x: NDArray[np.float32], thetas: ArrayLike, event_id: ArrayLike, *, extrapolate: bool = False
+    ) -> NDArray[np.float64]:
+        """Return the logits of all events at each of m hypotheses.
+
+        Args:
+            x: features, shape (n, d).
+            thetas: hypotheses, shape (m, p).
+            event_id: event numbers, shape (n,).
+            extrapolate: allow hypotheses outside the trained range.
+
+        Returns:
+            Logits, shape (n, m).
+        """
+        points = np.atleast_2d(np.asarray(thetas, dtype=np.float64))
+        columns = [self.logit(x, point, event_id, extrapolate=extrapolate) for point in points]
+        return np.stack(columns, axis=1) if columns else np.empty((len(x), 0))
+
+    def background_quantile(self, theta: ThetaPoint, efficiencies: ArrayLike) -> NDArray[np.float64]:
+        """Return the logits above which the given fractions of background lie at θ, from the tuning folds.
+
+        Raises:
+            ConfigurationError: an efficiency beyond what the tuning folds can resolve, see `QuantileScale`.
+        """
+        return self.scale.background_quantile(theta, efficiencies)
+
+    def save(self, directory: Path, *, provenance: Mapping[str, Any] | None = None) -> None:
+        """Write all models and the scale as one directory, whole or not at all.
+
+        Args:
+            directory: where; an older model there is replaced.
+            provenance: JSON-able record of the run, kept in the card.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        card = {"type": self.type, "folds": self.folds, **self.signature.to_card(), "training": dict(self.training)}
+        arrays = {"scale_levels": self.scale.levels, "scale_quantiles": self.scale.quantiles}
+        children = {f"model_{i}": model.state() for i, model in enumerate(self.models)}
+        write_model(ModelState(card, arrays).with_children(children), directory, provenance=provenance)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read a saved `CrossFitted`.
+
+        Raises:
+            ModelFileError: missing, incomplete, corrupted, of another format version or of another type.
+        """
+        with interpreted(directory):
+            state = read_model(directory)
+            if state.card["type"] != cls.type:
+                raise ModelFileError(f"{directory}: is a '{state.card['type']}', not k models with their folds")
+            signature = Signature.from_card(state.card)
+            scale = QuantileScale(signature.space, state.arrays["scale_levels"], state.arrays["scale_quantiles"])
+            models = tuple(registry.from_state(state.child(f"model_{i}")) for i in range(state.card["folds"]))
+            return cls(models, signature, scale, state.card["training"])

@@ -1,0 +1,251 @@
+"""`hypotheta VERB …`: exit code 0, or 2 with one clear line for anything the user can mend.
+
+Stages are imported inside the verbs: ``--help`` stays instant, and the number of threads is set before any numerical
+library starts.
+"""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hypotheta import __version__
+from hypotheta.errors import HypothetaError
+
+if TYPE_CHECKING:
+    from hypotheta.stages.analysis import Analysis
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+AnalysisPath = Annotated[Path, typer.Argument(help="Folder with an analysis.yaml, or the YAML file itself.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for results instead of the one the analysis names.")]
+SampleName = Annotated[str | None, typer.Option("--sample", help="One sample; all where left out.")]
+ClassifierName = Annotated[str | None, typer.Option("--classifier", help="One classifier; all where left out.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at a time.")]
+Luminosity = Annotated[float | None, typer.Option(help="Integrated luminosity in fb⁻¹ instead of the analysis'.")]
+
+_settings = {"debug": False, "threads": 1}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    command = typer.main.get_command(app)
+    try:
+        command.main(args=arguments, prog_name="hypotheta", standalone_mode=False)
+    except (HypothetaError, OSError) as err:
+        if _settings["debug"]:
+            traceback.print_exc()
+        notes = "; ".join(getattr(err, "__notes__", []))
+        return _fail(f"{err} ({notes})" if notes else str(err), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; whatever is whole is kept, run the same command again to go on", 130)
+    except typer.Exit as err:
+        return err.exit_code
+    except Exception as err:
+        # typer may carry a click of its own, so a mistake in the arguments is told by what its exception can do
+        if hasattr(err, "format_message"):
+            return _fail(f"{err.format_message()} (see --help)", 2)
+        if _settings["debug"]:
+            traceback.print_exc()
+        return _fail(f"internal error, {type(err).__name__}: {err} (run with --debug, and report it)", 1)
+    return 0
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"hypotheta: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _version(show: bool) -> None:
+    if show:
+        print(f"hypotheta {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and results.")] = False,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each process; results may depend on it.")] = 1,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,  # noqa: ARG001
+) -> None:
+    """From ntuples to limits with classifiers that take the hypothesis θ as an input."""
+    _settings.update(debug=debug, threads=threads)
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = str(threads)
+    logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("matplotlib", "fontTools", "pyhf"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _load(path: Path, out: Path | None, luminosity: float | None = None) -> "Analysis":
+    from hypotheta.stages.analysis import Analysis
+    from hypotheta.stages.files import make_folder
+
+    analysis = Analysis.load(path, out=out)
+    make_folder(analysis.results)  # an output that cannot be written is told before the work, not after it
+    return analysis if luminosity is None else analysis.with_luminosity(luminosity)
+
+
+def _each(function: Callable[..., Path], items: list[tuple[object, ...]], jobs: int) -> list[Path]:
+    """Run a stage on each item and print what it made as it comes."""
+    from hypotheta.stages.parallel import run_each
+
+    made = []
+    for path in run_each(function, items, jobs=jobs, threads=_settings["threads"]):
+        print(path, flush=True)
+        made.append(path)
+    return made
+
+
+@app.command()
+def generate(
+    catalogue: Annotated[Path, typer.Argument(help="The sample catalogue, a YAML file.")],
+    sample: SampleName = None,
+    events_scale: Annotated[float, typer.Option(help="Factor on the number of events of every sample.")] = 1.0,
+    seed: Annotated[int | None, typer.Option(help="Seed instead of the catalogue's.")] = None,
+    out: Out = None,
+    jobs: Jobs = 1,
+) -> None:
+    """Generate ntuples: Pythia 8, FastJet, parametric detector.
+
+    Example: `hypotheta generate samples/ttbar.yaml --sample xtt_m1000 --events-scale 0.1`
+    """
+    from hypotheta.catalogue import Catalogue
+    from hypotheta.stages.generate import generate_named, write_manifest
+
+    loaded = Catalogue.load(catalogue)
+    names = [sample] if sample else [n for n, s in loaded.samples.items() if s.generate]
+    made = _each(generate_named, [(catalogue, name, events_scale, seed, out) for name in names], jobs)
+    if not sample:
+        print(write_manifest(loaded, made))
+
+
+@app.command()
+def features(analysis: AnalysisPath, sample: SampleName = None, out: Out = None, jobs: Jobs = 1) -> None:
+    """Select events, reconstruct, and tabulate features under every variation.
+
+    Example: `hypotheta features analysis/ttbar --sample xtt_m1000`
+    """
+    from hypotheta.stages.features import features as stage
+
+    loaded = _load(analysis, out)
+    names = [sample] if sample else loaded.catalogue.names()
+    _each(_on_analysis, [(stage, analysis, out, name) for name in names], jobs)
+
+
+@app.command()
+def train(analysis: AnalysisPath, classifier: ClassifierName = None, out: Out = None, jobs: Jobs = 1) -> None:
+    """Train classifiers, cross-fitted over folds of the event number.
+
+    Example: `hypotheta train analysis/ttbar --classifier parameterized_network`
+    """
+    from hypotheta.stages.train import train as stage
+
+    names = [classifier] if classifier else list(_load(analysis, out).config.classifiers)
+    _each(_on_analysis, [(stage, analysis, out, name) for name in names], jobs)
+
+
+@app.command()
+def score(analysis: AnalysisPath, classifier: ClassifierName = None, out: Out = None, jobs: Jobs = 1) -> None:
+    """Score every event at every hypothesis, into friend trees of the features.
+
+    Example: `hypotheta score analysis/ttbar --classifier parameterized_network`
+    """
+    from hypotheta.stages.score import score as stage
+
+    names = [classifier] if classifier else list(_load(analysis, out).config.classifiers)
+    _each(_on_analysis, [(stage, analysis, out, name) for name in names], jobs)
+
+
+def _on_analysis(stage: Callable[..., Path], path: Path, out: Path | None, name: str, *, threads: int) -> Path:
+    return stage(_load(path, out), name, threads=threads)
+
+
+@app.command()
+def diagnose(analysis: AnalysisPath, out: Out = None) -> None:
+    """Measure the classifiers: AUC with errors, paired differences, leakage of θ; with verdicts.
+
+    Example: `hypotheta diagnose analysis/ttbar`
+    """
+    from hypotheta.stages.diagnose import diagnose as stage
+
+    for verdict in stage(_load(analysis, out), threads=_settings["threads"]):
+        print(verdict)
+
+
+@app.command()
+def significance(analysis: AnalysisPath, out: Out = None, luminosity: Luminosity = None) -> None:
+    """Find the score cut with the largest Asimov significance for every hypothesis.
+
+    Example: `hypotheta significance analysis/ttbar`
+    """
+    from hypotheta.stages.significance import significance as stage
+
+    print(stage(_load(analysis, out, luminosity)))
+
+
+@app.command()
+def templates(analysis: AnalysisPath, out: Out = None, luminosity: Luminosity = None) -> None:
+    """Fill templates of every discriminant, hypothesis, region and variation, and write pyhf workspaces.
+
+    Example: `hypotheta templates analysis/ttbar`
+    """
+    from hypotheta.stages.templates import templates as stage
+
+    print(stage(_load(analysis, out, luminosity), threads=_settings["threads"]))
+
+
+@app.command()
+def limits(
+    analysis: AnalysisPath,
+    at: Annotated[str | None, typer.Option(help="One hypothesis, as in mass=850; all where left out.")] = None,
+    discriminant: Annotated[str | None, typer.Option(help="One discriminant; all where left out.")] = None,
+    luminosity: Annotated[
+        float | None, typer.Option(help="Project to this luminosity in fb⁻¹, relative MC errors kept; only prints.")
+    ] = None,
+    no_systematics: Annotated[bool, typer.Option(help="All nuisances off; only prints.")] = False,
+    out: Out = None,
+    jobs: Jobs = 1,
+) -> None:
+    """Set upper limits (95 % CLs) on σ·B for every hypothesis and discriminant.
+
+    Example: `hypotheta limits analysis/ttbar --at mass=1000 --discriminant parameterized_network --luminosity 3`
+    """
+    from hypotheta.stages.limits import limits as stage
+
+    print(
+        stage(
+            _load(analysis, out),
+            at=at,
+            discriminant=discriminant,
+            luminosity_fb=luminosity,
+            systematics=not no_systematics,
+            jobs=jobs,
+            threads=_settings["threads"],
+        )
+    )
+
+
+@app.command()
+def report(analysis: AnalysisPath, out: Out = None) -> None:
+    """Draw the plots, write the remaining tables and the self-contained HTML page; print the limits.
+
+    Example: `hypotheta report analysis/ttbar`
+    """
+    from hypotheta.stages.report import report as stage
+
+    print(stage(_load(analysis, out), threads=_settings["threads"]))

@@ -1,0 +1,53 @@
+"""A check's answer: pass, warn or fail, with the number behind it."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from hypotheta.errors import ConfigurationError
+
+__all__ = ["Status", "Verdict", "worst"]
+
+Status = Literal["pass", "warn", "fail"]
+_ORDER: tuple[Status, ...] = get_args(Status)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one check found.
+
+    Args:
+        name: the check.
+        status: ``pass``, ``warn`` or ``fail``.
+        value: the number that was judged.
+        error: its uncertainty; None when it has none.
+        limit: what it was compared with.
+        message: one sentence for the report, with the way out when it is no pass.
+    """
+
+    name: str
+    status: Status
+    value: float
+    error: float | None
+    limit: float
+    message: str
+
+    def __post_init__(self) -> None:
+        if self.status not in _ORDER:
+            raise ConfigurationError(
+                f"verdict '{self.name}': status is '{self.status}'; use one of {', '.join(_ORDER)}"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name, ready for JSON."""
+        return asdict(self)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Status:
+    """Return the worst status of several verdicts; of none, ``pass``.
+
+    Example:
+        >>> worst([Verdict("a", "pass", 0.1, None, 1.0, "fine"), Verdict("b", "warn", 0.9, 0.2, 1.0, "close")])
+        'warn'
+    """
+    return max((v.status for v in verdicts), key=_ORDER.index, default="pass")

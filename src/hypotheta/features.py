@@ -1,0 +1,135 @@
+"""Features: what a classifier sees of an event, as a table with its weights.
+
+`FeatureSpec` says what a column means; `FeatureTable` holds the selected events of one sample under one variation.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypotheta.errors import InvalidEventsError, MissingBranchError, NonFiniteError, closest
+
+__all__ = ["FeatureSpec", "FeatureTable", "concatenate"]
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """What one feature is.
+
+    Args:
+        name: column name.
+        label: symbol for plots.
+        unit: its unit, empty for a pure number.
+        level: ``low`` (measured momenta, counts) or ``high`` (reconstructed masses).
+        range: the range that a plot shows, None for the range of the events.
+    """
+
+    name: str
+    label: str
+    unit: str = ""
+    level: Literal["low", "high"] = "low"
+    range: tuple[float, float] | None = None
+
+    @property
+    def axis_label(self) -> str:
+        """Its label on a plot's axis."""
+        return f"{self.label} [{self.unit}]" if self.unit else self.label
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Selected events of one sample under one variation.
+
+    Args:
+        sample: name of the sample.
+        variation: ``nominal`` or the name of the variation applied to the events.
+        names: feature names, d of them.
+        x: features, shape (n, d), float32, finite.
+        region: index of each event's region in ``regions``, shape (n,).
+        regions: names of the regions.
+        weight: weight of each event, shape (n,).
+        factors: weight variations, name → (up, down) factors on ``weight``, each of shape (n,).
+        event_id: event numbers, shape (n,), uint64; the same event has the same number in every variation.
+    """
+
+    sample: str
+    variation: str
+    names: tuple[str, ...]
+    x: NDArray[np.float32]
+    region: NDArray[np.int8]
+    regions: tuple[str, ...]
+    weight: NDArray[np.float64]
+    event_id: NDArray[np.uint64]
+    factors: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.weight)
+        lengths = {len(self.region), len(self.event_id), *(len(a) for pair in self.factors.values() for a in pair)}
+        if self.x.shape != (n, len(self.names)) or lengths != {n}:
+            raise InvalidEventsError(f"sample '{self.sample}', {self.variation}: arrays of different lengths")
+        finite = np.isfinite(self.x)
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            raise NonFiniteError(
+                f"sample '{self.sample}', {self.variation}: feature '{self.names[column]}' is "
+                f"{self.x[row, column]} in {int((~finite[:, column]).sum())} of {n} events (first: event "
+                f"{self.event_id[row]}); correct the ntuple, or cut these events away in the selection"
+            )
+        if not np.isfinite(self.weight).all():
+            raise NonFiniteError(f"sample '{self.sample}', {self.variation}: an event weight is not finite")
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    def column(self, name: str) -> NDArray[np.float32]:
+        """Return one feature, shape (n,).
+
+        Raises:
+            MissingBranchError: when there is no such feature.
+        """
+        if name not in self.names:
+            raise MissingBranchError(f"there is no feature '{name}'{closest(name, self.names)}")
+        return self.x[:, self.names.index(name)]
+
+    def select(self, mask: NDArray[np.bool_]) -> "FeatureTable":
+        """Return the events of a mask, shape (n,)."""
+        return replace(
+            self,
+            x=self.x[mask],
+            region=self.region[mask],
+            weight=self.weight[mask],
+            event_id=self.event_id[mask],
+            factors={k: (up[mask], down[mask]) for k, (up, down) in self.factors.items()},
+        )
+
+    def in_region(self, name: str) -> "FeatureTable":
+        """Return the events of one region."""
+        if name not in self.regions:
+            raise MissingBranchError(f"there is no region '{name}'{closest(name, self.regions)}")
+        return self.select(self.region == self.regions.index(name))
+
+    def scaled(self, factor: float) -> "FeatureTable":
+        """Return the table with every weight multiplied by a factor (luminosity × cross section)."""
+        return replace(self, weight=self.weight * factor)
+
+
+def concatenate(tables: Sequence[FeatureTable]) -> FeatureTable:
+    """Join chunks of one sample and variation in order."""
+    first = tables[0]
+    return replace(
+        first,
+        x=np.concatenate([t.x for t in tables]),
+        region=np.concatenate([t.region for t in tables]),
+        weight=np.concatenate([t.weight for t in tables]),
+        event_id=np.concatenate([t.event_id for t in tables]),
+        factors={
+            k: (
+                np.concatenate([t.factors[k][0] for t in tables]),
+                np.concatenate([t.factors[k][1] for t in tables]),
+            )
+            for k in first.factors
+        },
+    )

@@ -1,0 +1,28 @@
+"""Ntuples: read ROOT files by format profile, and write them whole or not at all.
+
+Which one do I use? `read_events` for ntuples with objects, `read_features` for flat ones that hold features already
+(`load_profile` says which a format is), `read_tree` for files that this package made, `write_root` to make one.
+"""
+
+from hypotheta.ntuples.files import read_metadata, read_tree, read_trees, tree_names
+from hypotheta.ntuples.flat import FeatureColumns, read_features
+from hypotheta.ntuples.profiles import EventProfile, FeatureProfile, Profile, load_profile
+from hypotheta.ntuples.reading import FileInfo, file_info, read_events
+from hypotheta.ntuples.writing import write_root
+
+__all__ = [
+    "EventProfile",
+    "FeatureColumns",
+    "FeatureProfile",
+    "FileInfo",
+    "Profile",
+    "file_info",
+    "load_profile",
+    "read_events",
+    "read_features",
+    "read_metadata",
+    "read_tree",
+    "read_trees",
+    "tree_names",
+    "write_root",
+]

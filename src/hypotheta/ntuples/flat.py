@@ -1,0 +1,137 @@
+"""Read flat ntuples: one row an event, columns that are features, θ and the class."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypotheta.errors import InputFileError, MissingBranchError, NonFiniteError, closest
+from hypotheta.hashing import hash64, seed_of
+from hypotheta.ntuples.files import Tree, one_a_row, opened
+from hypotheta.ntuples.profiles import FeatureProfile
+
+__all__ = ["FeatureColumns", "read_features"]
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureColumns:
+    """Rows of a flat ntuple.
+
+    Args:
+        features: feature → values, shape (n,), float32, finite, no sentinels.
+        theta: parameter → its value in each row, shape (n,). In a background row, that of a signal-kind parameter is
+            a mere hypothesis.
+        is_signal: the class, shape (n,).
+        weight: shape (n,), finite.
+        event_id: shape (n,), uint64.
+    """
+
+    features: Mapping[str, NDArray[np.float32]]
+    theta: Mapping[str, NDArray[np.float64]]
+    is_signal: NDArray[np.bool_]
+    weight: NDArray[np.float64]
+    event_id: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    def select(self, mask: NDArray[np.bool_]) -> "FeatureColumns":
+        """Return the rows of a mask, shape (n,)."""
+        return FeatureColumns(
+            {name: values[mask] for name, values in self.features.items()},
+            {name: values[mask] for name, values in self.theta.items()},
+            self.is_signal[mask],
+            self.weight[mask],
+            self.event_id[mask],
+        )
+
+    def split(self, parameter: str) -> dict[float, "FeatureColumns"]:
+        """Return the rows at each value of a parameter, by rising value.
+
+        Args:
+            parameter: one of ``theta``, as a rule of kind ``event`` (the jet energy scale).
+
+        Raises:
+            MissingBranchError: when there is no such parameter.
+        """
+        if parameter not in self.theta:
+            raise MissingBranchError(f"the rows have no parameter '{parameter}'{closest(parameter, self.theta)}")
+        values, row = np.unique(self.theta[parameter], return_inverse=True)
+        return {float(value): self.select(row == i) for i, value in enumerate(values)}
+
+
+def read_features(path: Path, profile: FeatureProfile) -> FeatureColumns:
+    """Read a flat ntuple, whose columns are features already.
+
+    Where the profile names no event number, it is a hash of the file's name and the row.
+
+    Args:
+        path: the file.
+        profile: its format.
+
+    Returns:
+        All rows; those with a declared sentinel are left out where the profile says ``missing: drop``. Parameters
+        are rounded to six digits, as files hold them in single precision (0.95 reads as 0.949999988).
+
+    Raises:
+        InputFileError: when the file is missing or damaged, or the class is neither 0 nor 1.
+        MissingBranchError: when a tree or branch is not there.
+        NonFiniteError: when a leaf holds NaN or infinity, or a declared sentinel where it may not.
+    """
+    with opened(path) as file:
+        tree = Tree.find(file, path, profile.tree)
+        features = {name: str(tree.first_of(leaves)) for name, leaves in profile.features.items()}
+        theta = {name: str(tree.first_of(leaves)) for name, leaves in profile.parameters.items()}
+        target = str(tree.first_of(profile.target))
+        weight = tree.first_of(profile.weight, optional=True) if profile.weight is not None else None
+        event_id = [str(tree.first_of([name])) for name in profile.event_id]
+        wanted = [*features.values(), *theta.values(), target, *event_id, *([weight] if weight is not None else [])]
+        leaves = {name: one_a_row(tree, name, values) for name, values in tree.read(wanted).items()}
+        n = len(tree)
+    kept = _present(path, profile, {name: leaves[name] for name in features.values()})
+    for name in (*theta.values(), target, *([weight] if weight is not None else [])):
+        _check_finite(path, name, leaves[name])
+    label = leaves[target]
+    if not np.all((label == 0) | (label == 1)):
+        raise InputFileError(
+            f"{path}: leaf '{target}' must be 1 (signal) or 0 (background), it is also {label.max():g}"
+        )
+    return FeatureColumns(
+        features={name: leaves[leaf].astype(np.float32) for name, leaf in features.items()},
+        theta={name: _six_digits(leaves[leaf]) for name, leaf in theta.items()},
+        is_signal=label == 1,
+        weight=leaves[weight].astype(np.float64) if weight is not None else np.ones(n),
+        event_id=hash64(*(leaves[name] for name in event_id)) if event_id else hash64(seed_of(path.name), np.arange(n)),
+    ).select(kept)
+
+
+def _present(path: Path, profile: FeatureProfile, leaves: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    """Return the rows without sentinels, shape (n,)."""
+    kept = np.ones(len(next(iter(leaves.values()))), dtype=np.bool_)
+    for name, values in leaves.items():
+        _check_finite(path, name, values)
+        missing = np.isin(values, np.asarray(profile.sentinels, dtype=values.dtype))
+        if missing.any() and profile.missing == "error":
+            raise NonFiniteError(
+                f"{path}: leaf '{name}' holds the sentinel {values[missing][0]:g} of a missing value in "
+                f"{int(missing.sum())} of {len(values)} rows; write 'missing: drop' into the profile to leave these out"
+            )
+        kept &= ~missing
+    return kept
+
+
+def _check_finite(path: Path, name: str, values: NDArray[Any]) -> None:
+    finite = np.isfinite(values)
+    if not finite.all():
+        raise NonFiniteError(
+            f"{path}: leaf '{name}' is {values[~finite][0]} in {int((~finite).sum())} of {len(values)} rows "
+            f"(first: row {int(np.argmin(finite))}); correct the ntuple"
+        )
+
+
+def _six_digits(values: NDArray[Any]) -> NDArray[np.float64]:
+    unique, row = np.unique(values, return_inverse=True)
+    return np.array([float(f"{v:.6g}") for v in unique], dtype=np.float64)[row]

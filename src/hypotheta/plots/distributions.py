@@ -1,0 +1,284 @@
+"""Binned distributions: a stacked expectation with data and ratio, and shapes on top of each other.
+
+Which one do I use? `plot_stack` to compare an expectation with data (or to show what it is made of), `plot_shapes` to
+compare how signal and background, or several variations, are distributed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from numpy.typing import ArrayLike, NDArray
+
+from hypotheta.errors import TemplateError
+from hypotheta.plots.style import GREY, PALETTE, Label, finish, log_scale_floor, styled, styled_figure
+
+__all__ = ["Component", "Stack", "plot_shapes", "plot_stack"]
+
+Array = NDArray[np.float64]
+#: fills leave the palette's strong colours to the signals drawn over them
+_FILLS = ("#3f90da", "#ffa90e", "#94a4a2", "#92dadd", "#b9ac70", "#a96b59", "#717581")
+_SIGNALS = ("#bd1f01", "#832db6", "#000000", "#e76300", "#a96b59", "#717581")
+_HALO = [withStroke(linewidth=4, foreground="white")]
+_LINES = ("-", "--", "-.", ":")
+
+
+@dataclass(frozen=True)
+class Component:
+    """One binned distribution.
+
+    Args:
+        label: its name in the legend.
+        values: weighted events a bin, shape (bins,).
+        variances: Σw² a bin, shape (bins,).
+        colour: any matplotlib colour; None for the next of the palette.
+    """
+
+    label: str
+    values: Array
+    variances: Array
+    colour: str | None = None
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, dtype=np.float64)
+        variances = np.asarray(self.variances, dtype=np.float64)
+        if values.ndim != 1 or values.shape != variances.shape:
+            raise TemplateError(
+                f"'{self.label}': values have shape {values.shape}, variances {variances.shape}; give one of each a bin"
+            )
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "variances", variances)
+
+    @classmethod
+    def from_hist(cls, label: str, histogram: Any, colour: str | None = None) -> "Component":
+        """Take a one-dimensional `hist.Hist` (weighted storage, or counts whose variance is their value)."""
+        variances = histogram.variances()
+        return cls(label, histogram.values(), histogram.values() if variances is None else variances, colour)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """An expectation in bins, with signals and data beside it.
+
+    Args:
+        edges: bin edges, rising, shape (bins + 1,).
+        components: backgrounds, from the bottom of the stack to its top.
+        xlabel: label of the axis, with its unit.
+        signals: drawn as lines over the stack, not added to it.
+        data: observed counts (or pseudo-data, then say so in its label); None when there are none or they are blinded.
+        variations: the total expectation under systematic shifts, drawn in the ratio panel.
+        logy: whether the y axis is logarithmic.
+        unit: unit of x, for the y axis; bins of equal width show events a bin width.
+    """
+
+    edges: Array
+    components: Sequence[Component]
+    xlabel: str
+    signals: Sequence[Component] = ()
+    data: Component | None = None
+    variations: Sequence[Component] = ()
+    logy: bool = False
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "edges", self._checked())
+        if not self.components:
+            raise TemplateError(f"'{self.xlabel}': a stack needs at least one background component")
+
+    def _checked(self) -> Array:
+        return _checked_edges(self.edges, [*self.components, *self.signals, *self._data, *self.variations])
+
+    @property
+    def _data(self) -> tuple[Component, ...]:
+        return () if self.data is None else (self.data,)
+
+    @property
+    def total(self) -> Component:
+        """The sum of the components."""
+        values = np.stack([c.values for c in self.components]).sum(axis=0)
+        return Component("expectation", values, np.stack([c.variances for c in self.components]).sum(axis=0))
+
+
+def plot_stack(stack: Stack, *, label: Label | None = None) -> Figure:
+    """Draw backgrounds as a stack with their Monte Carlo error, signals as lines, data as points and a ratio panel.
+
+    Args:
+        stack: what to draw; with data or variations a panel shows them over the expectation.
+        label: text above the plot.
+
+    Returns:
+        The figure.
+    """
+    edges, total = stack.edges, stack.total
+    with styled():
+        figure, panels = styled_figure(heights=(3, 1) if stack.data or stack.variations else (1,))
+        top = panels[0]
+        _fills(top, stack)
+        _band(top, edges, total.values, np.sqrt(total.variances), label="MC stat. error")
+        _lines(top, stack)
+        if stack.data is not None:
+            _points(top, edges, stack.data, label=stack.data.label)
+        if len(panels) > 1:
+            _ratio(panels[1], stack)
+        _scale(top, stack.logy, [c.values for c in (total, *stack.signals, *stack._data)])
+        top.set(xlim=(edges[0], edges[-1]), ylabel=_per_bin(edges, stack.unit))
+        panels[-1].set_xlabel(stack.xlabel)
+        finish(figure, label, columns=2)
+    return figure
+
+
+def _fills(axes: Axes, stack: Stack) -> None:
+    upper = np.cumsum([c.values for c in stack.components], axis=0)
+    # from the top, so that the legend reads as the stack does
+    for i, component in reversed(list(enumerate(stack.components))):
+        fill, base = component.colour or _FILLS[i % len(_FILLS)], upper[i] - component.values
+        axes.stairs(upper[i], stack.edges, baseline=base, fill=True, color=fill, label=component.label)
+    axes.stairs(upper[-1], stack.edges, color="black", linewidth=0.8)
+
+
+def _lines(axes: Axes, stack: Stack) -> None:
+    for i, signal in enumerate(stack.signals):
+        line = signal.colour or _SIGNALS[i % len(_SIGNALS)]
+        axes.stairs(
+            signal.values, stack.edges, baseline=None, color=line, linestyle=_LINES[i % len(_LINES)], linewidth=2,
+            path_effects=_HALO, label=signal.label,
+        )  # fmt: skip
+
+
+def plot_shapes(
+    edges: ArrayLike,
+    shapes: Sequence[Component],
+    *,
+    xlabel: str,
+    filled: int = 0,
+    logy: bool = False,
+    label: Label | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw distributions scaled to unit area on top of each other, with their statistical errors.
+
+    Args:
+        edges: bin edges, rising, shape (bins + 1,).
+        shapes: the distributions; each needs a positive sum.
+        xlabel: label of the axis, with its unit.
+        filled: how many of the first are drawn filled (backgrounds) instead of as lines.
+        logy: whether the y axis is logarithmic.
+        label: text above the plot.
+        title: title of the legend.
+
+    Returns:
+        The figure.
+
+    Raises:
+        TemplateError: when a distribution does not fit the edges or has no positive sum.
+    """
+    edges = _checked_edges(edges, shapes)
+    with styled():
+        figure, (axes,) = styled_figure()
+        drawn = []
+        lines = _SIGNALS if filled else PALETTE
+        for i, shape in enumerate(shapes):
+            values, error = _unit_area(shape)
+            drawn.append(values)
+            if i < filled:
+                shade = shape.colour or _FILLS[i % len(_FILLS)]
+                axes.stairs(values, edges, fill=True, color=shade, alpha=0.45, label=shape.label)
+            else:
+                k = i - filled
+                shade = shape.colour or lines[k % len(lines)]
+                style = _LINES[k % len(_LINES)]
+                axes.stairs(values, edges, baseline=None, color=shade, linestyle=style, linewidth=2, label=shape.label)
+            axes.errorbar(_centres(edges), values, error, fmt="none", ecolor=shade, elinewidth=1)
+        _scale(axes, logy, drawn)
+        axes.set(xlim=(edges[0], edges[-1]), xlabel=xlabel, ylabel="Fraction of events / bin")
+        finish(figure, label, columns=1 if len(shapes) <= 4 else 2, title=title)
+    return figure
+
+
+def _checked_edges(edges: ArrayLike, components: Sequence[Component]) -> Array:
+    edges = np.asarray(edges, dtype=np.float64)
+    if edges.ndim != 1 or len(edges) < 2 or not (np.diff(edges) > 0).all():
+        raise TemplateError(f"bin edges must rise, they are {edges}")
+    for component in components:
+        if len(component.values) != len(edges) - 1:
+            raise TemplateError(
+                f"'{component.label}' has {len(component.values)} bins, the edges make {len(edges) - 1}"
+            )
+    return edges
+
+
+def _centres(edges: Array) -> Array:
+    result: Array = 0.5 * (edges[1:] + edges[:-1])
+    return result
+
+
+def _unit_area(shape: Component) -> tuple[Array, Array]:
+    values, total = shape.values, float(shape.values.sum())
+    if not total > 0:
+        raise TemplateError(f"'{shape.label}' adds up to {total:g}; a shape needs a positive sum")
+    return values / total, np.sqrt(shape.variances) / total
+
+
+def _band(axes: Axes, edges: Array, values: Array, error: Array, *, label: str | None = None) -> None:
+    axes.stairs(
+        values + error, edges, baseline=values - error, fill=True, facecolor="none", edgecolor=GREY, hatch="/////",
+        linewidth=0, label=label,
+    )  # fmt: skip
+
+
+def _points(axes: Axes, edges: Array, data: Component, *, scale: ArrayLike = 1.0, label: str | None = None) -> None:
+    scale = np.broadcast_to(np.asarray(scale, dtype=np.float64), np.shape(data.values))
+    shown = (data.values > 0) & (scale > 0)
+    y, error = data.values[shown] / scale[shown], np.sqrt(data.variances)[shown] / scale[shown]
+    axes.errorbar(_centres(edges)[shown], y, error, fmt="o", color="black", markersize=5, linewidth=1.2, label=label)
+
+
+def _ratio(axes: Axes, stack: Stack) -> None:
+    """Draw data and variations over the expectation; points outside the range become arrows at its edge."""
+    edges, expected = stack.edges, stack.total.values
+    relative = np.divide(np.sqrt(stack.total.variances), expected, out=np.zeros_like(expected), where=expected > 0)
+    axes.axhline(1, color="black", linewidth=0.8)
+    _band(axes, edges, np.ones_like(expected), relative)
+    ratios = [
+        np.divide(c.values, expected, out=np.ones_like(expected), where=expected > 0)
+        for c in (*stack.variations, *stack._data)
+    ]
+    for i, variation in enumerate(stack.variations):
+        line = variation.colour or _SIGNALS[i % len(_SIGNALS)]
+        axes.stairs(ratios[i], edges, baseline=None, color=line, linestyle=_LINES[i % 4], label=variation.label)
+    # most bins, not the most extreme one, set the range
+    spread = float(np.clip(1.3 * np.quantile(np.abs(np.concatenate(ratios) - 1), 0.9), 0.15, 0.95))
+    axes.set(ylim=(1 - spread, 1 + spread), ylabel="Data / exp." if stack.data else "Ratio to nominal")
+    if stack.variations:
+        axes.legend(ncols=len(stack.variations), loc="upper left", fontsize="x-small", frameon=False)
+    if stack.data is not None:
+        _points(axes, edges, stack.data, scale=expected)
+        _arrows(axes, edges, ratios[-1], stack.data.values > 0, spread)
+
+
+def _arrows(axes: Axes, edges: Array, ratio: Array, shown: NDArray[np.bool_], spread: float) -> None:
+    for outside, y, marker in ((ratio > 1 + spread, 0.92, "^"), (ratio < 1 - spread, 0.08, "v")):
+        seen = outside & shown
+        axes.plot(
+            _centres(edges)[seen], np.full(seen.sum(), y), marker, color="black", transform=axes.get_xaxis_transform()
+        )
+
+
+def _scale(axes: Axes, logy: bool, drawn: Sequence[Array]) -> None:
+    highest = max(float(np.max(values)) for values in drawn)
+    if logy:
+        axes.set_yscale("log")
+        axes.set_ylim(log_scale_floor(*drawn), 2 * highest if highest > 0 else 1.0)
+    else:
+        axes.set_ylim(min(0.0, *(float(np.min(values)) for values in drawn)), 1.1 * highest if highest > 0 else 1.0)
+
+
+def _per_bin(edges: Array, unit: str) -> str:
+    widths = np.diff(edges)
+    if not unit or not np.allclose(widths, widths[0], rtol=1e-6):
+        return "Events / bin"
+    return f"Events / {widths[0]:g} {unit}"

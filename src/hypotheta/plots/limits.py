@@ -1,0 +1,108 @@
+"""Limits on σ·B against one parameter of θ.
+
+Which one do I use? `brazil_band` for one discriminant with its expected ±1σ and ±2σ band; `compare_limits` for the
+median expected limits of several, with a ratio panel to the first.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from hypotheta.errors import ConfigurationError
+from hypotheta.parameters import Parameter
+from hypotheta.plots.style import MARKERS, Label, colour, finish, styled, styled_figure
+from hypotheta.statistics.limits import LimitScan
+
+__all__ = ["brazil_band", "compare_limits"]
+
+# the field's habit is green and yellow; these two stay apart for colour-blind eyes and in grey
+_ONE_SIGMA, _TWO_SIGMA = "#607641", "#F5BB54"
+_AXIS = r"95 % CL limit on $\sigma \times B$ [pb]"
+_OBSERVED = {"asimov": "observed (Asimov)", "pseudo-data": "observed (pseudo-data)", "data": "observed"}
+
+
+def brazil_band(scan: LimitScan, parameter: Parameter, *, label: Label | None = None, title: str = "") -> Figure:
+    """Draw the expected limit of one discriminant with its ±1σ and ±2σ band, and the observed one if there is one.
+
+    Points that did not converge are left out of the lines.
+
+    Args:
+        scan: the limits.
+        parameter: the parameter on the x axis.
+        label: what stands above the picture.
+        title: title of the legend; the discriminant's name when empty.
+    """
+    x, order = _axis(scan, parameter)
+
+    def column(name: str) -> NDArray[np.float64]:
+        return scan.column(name)[order]
+
+    with styled():
+        figure, (axes,) = styled_figure()
+        two = (column("expected_minus2_pb"), column("expected_plus2_pb"))
+        one = (column("expected_minus1_pb"), column("expected_plus1_pb"))
+        axes.plot(x, column("expected_pb"), "--", color="black", label="expected")
+        axes.fill_between(x, *one, color=_ONE_SIGMA, linewidth=0, zorder=1.1, label=r"expected $\pm 1\sigma$")
+        axes.fill_between(x, *two, color=_TWO_SIGMA, linewidth=0, zorder=1.0, label=r"expected $\pm 2\sigma$")
+        observed = column("observed_pb")
+        if np.isfinite(observed).any():
+            axes.plot(x, observed, "o-", color="black", label=_OBSERVED[scan.points[0].data])
+        axes.set(xlabel=parameter.axis_label, ylabel=_AXIS, yscale=_scale(scan))
+        axes.margins(x=0)
+        finish(figure, label, title=title or scan.discriminant.replace("_", " "))
+    return figure
+
+
+def compare_limits(
+    scans: Sequence[LimitScan],
+    parameter: Parameter,
+    *,
+    label: Label | None = None,
+    names: Sequence[str] = (),
+) -> Figure:
+    """Draw median expected limits of several discriminants; the lower panel shows each over the first.
+
+    Bars are MC-statistics errors; in the ratio, whose events are mostly shared, they are left out.
+
+    Args:
+        scans: a scan a discriminant; the first is the reference.
+        parameter: the parameter on the x axis.
+        label: what stands above the picture.
+        names: how to call the discriminants; their own names when empty.
+
+    Raises:
+        ConfigurationError: when there is no scan.
+    """
+    if not scans:
+        raise ConfigurationError("no limits to compare; give at least one scan")
+    names = names or [scan.discriminant.replace("_", " ") for scan in scans]
+    reference_x, order = _axis(scans[0], parameter)
+    reference = dict(zip(reference_x.tolist(), scans[0].column("expected_pb")[order].tolist(), strict=True))
+    with styled():
+        figure, (axes, ratio) = styled_figure(heights=(3.0, 1.2), size=(8.0, 7.4))
+        for i, (scan, name) in enumerate(zip(scans, names, strict=True)):
+            x, order = _axis(scan, parameter)
+            y, error = scan.column("expected_pb")[order], np.nan_to_num(scan.column("expected_error_pb")[order])
+            style: dict[str, Any] = {"color": colour(i), "marker": MARKERS[i % len(MARKERS)]}
+            axes.errorbar(x, y, yerr=error, label=name, **style)
+            ratio.plot(x, y / np.array([reference.get(v, np.nan) for v in x.tolist()]), **style)
+        axes.set(ylabel=_AXIS, yscale=_scale(*scans))
+        axes.margins(x=0.02)
+        ratio.set(xlabel=parameter.axis_label, ylabel="ratio to first")
+        finish(figure, label, title="median expected")
+    return figure
+
+
+def _axis(scan: LimitScan, parameter: Parameter) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the values of the parameter in rising order, and that order."""
+    x = scan.parameter(parameter.name)
+    order = np.argsort(x)
+    return x[order], order
+
+
+def _scale(*scans: LimitScan) -> str:
+    """A logarithmic axis, unless no point converged and nothing can be drawn on one."""
+    return "log" if any(np.isfinite(scan.column("expected_pb")).any() for scan in scans) else "linear"

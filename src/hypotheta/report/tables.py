@@ -1,0 +1,84 @@
+"""Tables for the terminal."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from hypotheta.parameters import ParameterSpace
+from hypotheta.statistics import LimitScan
+
+__all__ = ["limits_text", "significance_text"]
+
+
+def limits_text(scans: Sequence[LimitScan], space: ParameterSpace, luminosity_fb: float) -> str:
+    """Return the median expected limits (and observed ones, where there are any), a column a discriminant.
+
+    Args:
+        scans: limits of each discriminant, at the same hypotheses.
+        space: the parameters, for units.
+        luminosity_fb: integrated luminosity in fb⁻¹, for the title.
+    """
+    data = {point.data for scan in scans for point in scan.points if point.observed_pb is not None}
+    title = f"95 % CLs upper limits on σ·B in pb, {luminosity_fb:g} fb⁻¹, median expected"
+    if data:
+        title += f" / observed ({', '.join(sorted(data))})"
+    table = _table()
+    for name in scans[0].points[0].theta.values:
+        parameter = space[name]
+        table.add_column(f"{name} [{parameter.unit}]" if parameter.unit else name, justify="right")
+    for scan in scans:
+        table.add_column(_words(scan.discriminant), justify="right")
+    for points in zip(*(scan.points for scan in scans), strict=True):
+        values = [f"{v:g}" for v in points[0].theta.values.values()]
+        cells = []
+        for point in points:
+            expected = "failed" if point.expected_pb is None else f"{point.expected_pb:.3f}"
+            cells.append(expected if point.observed_pb is None else f"{expected} / {point.observed_pb:.3f}")
+        table.add_row(*values, *cells)
+    failed = [(s.discriminant, p) for s in scans for p in s.points if p.status != "ok"]
+    notes = [f"{name} at {point.theta}: {point.status}" for name, point in failed]
+    return "\n".join([title, _render(table), *notes])
+
+
+def significance_text(rows: Sequence[Mapping[str, Any]], space: ParameterSpace, luminosity_fb: float) -> str:
+    """Return the best cuts, a row each.
+
+    Args:
+        rows: rows of ``significance.csv``.
+        space: the parameters, for their columns.
+        luminosity_fb: integrated luminosity in fb⁻¹, for the title.
+    """
+    table = _table()
+    columns = [p.column for p in space.of_kind("signal")]
+    for name in ("classifier", *columns, "threshold", "signal", "background", "Z"):
+        table.add_column(_words(name), justify="left" if name == "classifier" else "right")
+    for row in rows:
+        table.add_row(
+            _words(row["classifier"]),
+            *(f"{row[c]:g}" for c in columns),
+            f"{row['threshold']:.4g}",
+            f"{row['signal']:.4g}",
+            f"{row['background']:.4g} ± {row['background_error']:.2g}",
+            f"{row['z']:.3f} ± {row['z_error']:.3f}",
+        )
+    title = f"Best score cuts, {luminosity_fb:g} fb⁻¹, chosen and quoted on different halves"
+    return f"{title}\n{_render(table)}"
+
+
+def _table() -> Table:
+    return Table(box=SIMPLE_HEAD, pad_edge=False)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _render(table: Table) -> str:
+    """Draw a table as plain text, wide enough for all of it."""
+    buffer = io.StringIO()
+    Console(file=buffer, width=160, color_system=None).print(table)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip().splitlines())

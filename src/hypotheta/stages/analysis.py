@@ -1,0 +1,260 @@
+"""An analysis, loaded: its numbers, its own code, its samples and the variations that follow from them."""
+
+import importlib.util
+import itertools
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from hypotheta.catalogue import Catalogue, load_yaml, validated
+from hypotheta.errors import ConfigurationError, InputFileError, MissingCrossSectionError, closest
+from hypotheta.events import OBJECT_VARIATIONS, Events
+from hypotheta.features import FeatureSpec
+from hypotheta.hashing import digest
+from hypotheta.parameters import Parameter, ParameterSpace, ThetaPoint
+from hypotheta.selection import Selection
+from hypotheta.stages.config import AnalysisConfig, merged
+
+__all__ = ["Analysis", "AnalysisCode", "Variation"]
+
+NOMINAL = "nominal"
+
+
+class AnalysisCode(Protocol):
+    """What ``analysis.py`` defines."""
+
+    FEATURES: Sequence[FeatureSpec]
+    Cuts: type[BaseModel]
+
+    def select(self, events: Events, cuts: Any) -> Selection:
+        """Select objects and events, and sort them into regions."""
+
+    def features(self, events: Events) -> Mapping[str, NDArray[Any]]:
+        """Compute every feature of the selected events."""
+
+    def weight_variations(self, events: Events, cuts: Any) -> Mapping[str, tuple[NDArray[Any], NDArray[Any]]]:
+        """Return the up and down factors on the weights, by name."""
+
+    def jet_threshold(self, cuts: Any) -> float:
+        """Return the lowest jet p_T in GeV that the selection asks for."""
+
+
+@dataclass(frozen=True)
+class Variation:
+    """Object variations applied together to every event: (name of the object variation, value) each."""
+
+    name: str
+    operations: tuple[tuple[str, float], ...] = ()
+
+    def apply(self, events: Events) -> Events:
+        """Return the varied events."""
+        for name, value in self.operations:
+            events = OBJECT_VARIATIONS[name].function(events, value)
+        return events
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """An analysis ready to run; make one with `Analysis.load`."""
+
+    path: Path
+    config: AnalysisConfig
+    catalogue: Catalogue
+    code: AnalysisCode
+    cuts: BaseModel
+    results: Path
+    events_scale: float = 1.0
+
+    @classmethod
+    def load(cls, path: Path, *, out: Path | None = None, events_scale: float = 1.0) -> "Analysis":
+        """Read an analysis.
+
+        Args:
+            path: its YAML file, or the folder that holds ``analysis.yaml``.
+            out: where results go instead of the folder that the file names.
+            events_scale: factor on the number of generated events.
+
+        Raises:
+            InputFileError: a file is missing.
+            ConfigurationError: something in a file does not fit; the message names file and key.
+        """
+        if path.is_dir():
+            path = path / "analysis.yaml"
+        if not events_scale > 0:
+            raise ConfigurationError(f"the factor on the number of events must be positive, it is {events_scale:g}")
+        config = validated(AnalysisConfig, _read(path), path)
+        code = _import(path.parent / config.code, config.name)
+        analysis = cls(
+            path=path,
+            config=config,
+            catalogue=Catalogue.load(path.parent / config.catalogue),
+            code=code,
+            cuts=validated(code.Cuts, config.selection, path),
+            results=out if out is not None else path.parent / config.results,
+            events_scale=events_scale,
+        )
+        analysis._check()
+        return analysis
+
+    def _check(self) -> None:
+        for where, name in [
+            *((f"parameters.{n}.object", p.object) for n, p in self.config.parameters.items()),
+            *((f"systematics.{n}.object", s.object) for n, s in self.config.systematics.items()),
+        ]:
+            if name is not None and name not in OBJECT_VARIATIONS:
+                message = f"there is no object variation '{name}'{closest(name, OBJECT_VARIATIONS)}"
+                raise ConfigurationError(f"{self.path}: {where}: {message}")
+        names = [spec.name for spec in self.code.FEATURES]
+        if self.config.observable.feature not in names:
+            feature = self.config.observable.feature
+            message = f"there is no feature '{feature}'{closest(feature, names)}"
+            raise ConfigurationError(f"{self.path}: observable.feature: {message}")
+        for name, sample in self.catalogue.samples.items():
+            if sample.kind != "data" and sample.cross_section_pb is None:
+                raise MissingCrossSectionError(
+                    f"sample '{name}' has no cross section; write cross_section_pb (in pb) into the catalogue"
+                )
+        for name in self.catalogue.names("signal"):
+            for parameter in self.space.of_kind("signal"):
+                value = self.catalogue[name].theta.get(parameter.name)
+                if value is None or not parameter.low <= value <= parameter.high:
+                    raise ConfigurationError(
+                        f"{self.path}: sample '{name}' has {parameter.name} = {value}, outside the grid "
+                        f"{parameter.low:g} … {parameter.high:g} of parameters.{parameter.name}"
+                    )
+
+    @cached_property
+    def space(self) -> ParameterSpace:
+        """The parameters of θ."""
+        return ParameterSpace(
+            tuple(
+                Parameter(name, p.kind, p.grid, unit=p.unit, label=p.label, nominal=p.nominal)
+                for name, p in self.config.parameters.items()
+            )
+        )
+
+    @cached_property
+    def hypotheses(self) -> list[ThetaPoint]:
+        """The signal-kind points that have a simulated signal, in rising order."""
+        points = {self.signal_point(name).slug: self.signal_point(name) for name in self.catalogue.names("signal")}
+        return sorted(points.values(), key=lambda p: tuple(p.values.values()))
+
+    def signal_point(self, sample: str) -> ThetaPoint:
+        """Return the true signal-kind θ of a signal sample."""
+        theta = self.catalogue[sample].theta
+        return ThetaPoint({p.name: theta[p.name] for p in self.space.of_kind("signal")})
+
+    def signal_samples(self, point: ThetaPoint) -> list[str]:
+        """Return the signal samples of one hypothesis."""
+        return [n for n in self.catalogue.names("signal") if self.signal_point(n).slug == point.slug]
+
+    def event_points(self) -> list[ThetaPoint]:
+        """Return the grid points of the event-kind parameters (one nominal point where there are none)."""
+        return self.space.of_kind("event").grid_points
+
+    def variation_of(self, point: ThetaPoint) -> str:
+        """Return the name of the variation that applies an event-kind point."""
+        return NOMINAL if point.slug == self.space.nominal.slug else point.slug
+
+    def systematic_variations(self, name: str) -> tuple[str, str | None]:
+        """Return the names of the up and down variations of an object systematic, None where there is no down."""
+        systematic = self.config.systematics[name]
+        if systematic.parameter is None:
+            return f"{name}_up", f"{name}_down" if systematic.down is not None else None
+        nominal = self.space.nominal.values
+        up, down = (
+            self.variation_of(ThetaPoint({**nominal, systematic.parameter: cast(float, value)}))
+            for value in (systematic.up, systematic.down)
+        )
+        return up, down
+
+    @cached_property
+    def variations(self) -> list[Variation]:
+        """Every variation of the events: the nominal one first, event-kind grid points, object systematics."""
+        points = list(self.event_points())
+        nominal = self.space.nominal.values
+        for systematic in self.config.systematics.values():
+            if systematic.parameter is not None:
+                points += [
+                    ThetaPoint({**nominal, systematic.parameter: cast(float, v)})
+                    for v in (systematic.up, systematic.down)
+                ]
+        found = {NOMINAL: Variation(NOMINAL)}
+        for point in points:
+            name = self.variation_of(point)
+            found.setdefault(name, Variation(name, self._operations(point)))
+        for name, systematic in self.config.systematics.items():
+            if systematic.object is not None:
+                pair = zip(self.systematic_variations(name), (systematic.up, systematic.down), strict=True)
+                for label, value in pair:
+                    if label is not None and value is not None:
+                        found[label] = Variation(label, ((systematic.object, value),))
+        return list(found.values())
+
+    def _operations(self, point: ThetaPoint) -> tuple[tuple[str, float], ...]:
+        return tuple(
+            (cast(str, self.config.parameters[name].object), value)
+            for name, value in point.values.items()
+            if value != self.space[name].nominal
+        )
+
+    @cached_property
+    def diagnostic_points(self) -> list[ThetaPoint]:
+        """The event-kind points at which AUCs are quoted, the nominal one where none are given."""
+        nominal = self.space.nominal.values
+        grids = {name: self.config.diagnostics.at.get(name, (value,)) for name, value in nominal.items()}
+        return [ThetaPoint(dict(zip(grids, values, strict=True))) for values in itertools.product(*grids.values())]
+
+    def generator(self, *names: str) -> np.random.Generator:
+        """Return the random generator of a stage, derived from the run's seed and the stage's name."""
+        return np.random.default_rng(np.random.SeedSequence([self.config.seed, *(b for b in "/".join(names).encode())]))
+
+    def digest(self, *sections: str) -> str:
+        """Return a digest of sections of the configuration and, with ``code``, of ``analysis.py`` itself."""
+        content: dict[str, Any] = {}
+        dump = self.config.model_dump(mode="json")
+        for section in sections:
+            content[section] = dump[section]
+            if section == "code":
+                content[section] = digest((self.path.parent / self.config.code).read_bytes())
+        return digest(json.dumps(content, sort_keys=True).encode())[:16]
+
+    def with_luminosity(self, luminosity_fb: float) -> "Analysis":
+        """Return the analysis at another integrated luminosity, fb⁻¹."""
+        return replace(self, config=self.config.model_copy(update={"luminosity_fb": luminosity_fb}))
+
+
+def _read(path: Path, depth: int = 0) -> dict[str, Any]:
+    """Read a YAML file and whatever it extends."""
+    raw = load_yaml(path)
+    if "extends" not in raw:
+        return raw
+    if depth > 8:
+        raise ConfigurationError(f"{path}: extends: the files extend each other in a circle")
+    base = _read(path.parent / str(raw.pop("extends")), depth + 1)
+    return merged(base, raw)
+
+
+def _import(path: Path, name: str) -> AnalysisCode:
+    """Import the analysis' own code from its file."""
+    if not path.is_file():
+        raise InputFileError(f"{path}: there is no such file; analysis.yaml names it under code")
+    module_name = f"hypotheta_analysis_{name}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigurationError(f"{path}: the analysis' code must be a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # classes defined in it look their module up
+    spec.loader.exec_module(module)
+    for needed in ("FEATURES", "Cuts", "select", "features", "weight_variations", "jet_threshold"):
+        if not hasattr(module, needed):
+            raise ConfigurationError(f"{path}: the analysis' code must define {needed}")
+    return cast(AnalysisCode, module)

@@ -1,0 +1,205 @@
+"""The schema of ``analysis.yaml``: the numbers of an analysis.
+
+Unknown keys are forbidden; every complaint names the file and the path to the key. ``extends: other.yaml`` takes
+everything from another file and changes what is written.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hypotheta.classifiers import ClassifierConfig
+from hypotheta.errors import ConfigurationError, closest
+from hypotheta.parameters import Kind
+
+__all__ = [
+    "AnalysisConfig",
+    "BinningConfig",
+    "DataConfig",
+    "DiagnosticsConfig",
+    "LimitsConfig",
+    "ObservableConfig",
+    "ParameterConfig",
+    "SignificanceConfig",
+    "SystematicConfig",
+    "TrainingConfig",
+]
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ParameterConfig(_Strict):
+    """One parameter of θ; ``object`` names the object variation that an event-kind parameter applies."""
+
+    kind: Kind
+    grid: tuple[float, ...]
+    unit: str = ""
+    label: str = ""
+    nominal: float | None = None
+    object: str | None = None
+
+
+class SystematicConfig(_Strict):
+    """One source of uncertainty on the templates: an event-kind parameter, an object or a weight variation.
+
+    Without ``down`` an object variation is one-sided and mirrored around the nominal template.
+    """
+
+    parameter: str | None = None
+    object: str | None = None
+    weight: str | None = None
+    up: float | None = None
+    down: float | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "SystematicConfig":
+        sources = [s for s in (self.parameter, self.object, self.weight) if s is not None]
+        if len(sources) != 1:
+            raise ValueError("give exactly one of parameter, object, weight")
+        if self.weight is None and self.up is None:
+            raise ValueError("give the value of the upward variation, up: NUMBER")
+        if self.parameter is not None and self.down is None:
+            raise ValueError("give the value of the downward variation, down: NUMBER")
+        return self
+
+
+class TrainingConfig(_Strict):
+    """Where and how classifiers are trained: the region whose events they see, and the number of folds."""
+
+    region: str
+    folds: Annotated[int, Field(ge=3)] = 4
+
+
+class ObservableConfig(_Strict):
+    """The analysis' own variable, the baseline without learning; ``edges`` are its bins, in its unit."""
+
+    feature: str
+    edges: Annotated[tuple[float, ...], Field(min_length=2)]
+
+
+class BinningConfig(_Strict):
+    """Bins of a discriminant: a ladder of background efficiencies, then merged up to the floors."""
+
+    region: str
+    background_efficiencies: Annotated[tuple[float, ...], Field(min_length=1)]
+    min_effective_events: Annotated[float, Field(ge=0)] = 10.0
+    min_expected_events: Annotated[float, Field(ge=0)] = 1.0
+
+    @model_validator(mode="after")
+    def _falling(self) -> "BinningConfig":
+        e = self.background_efficiencies
+        if any(not 0 < v < 1 for v in e) or any(a <= b for a, b in pairwise(e)):
+            raise ValueError("background_efficiencies must fall and lie between 0 and 1")
+        return self
+
+
+class SignificanceConfig(_Strict):
+    """The score cut: relative background uncertainty, and the floor on effective background events."""
+
+    background_uncertainty: Fraction = 0.1
+    min_effective_background: Annotated[float, Field(ge=0)] = 10.0
+
+
+class DiagnosticsConfig(_Strict):
+    """Event-kind points (``{jes: [0.95, 1.0, 1.05]}``) at which AUCs are quoted; bootstrap replicas."""
+
+    at: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
+    replicas: Annotated[int, Field(gt=1)] = 200
+    reference: str | None = None
+
+
+class DataConfig(_Strict):
+    """What stands in for data: nothing, the background Asimov set, or pseudo-data, with an injected signal or not."""
+
+    source: Literal["files", "pseudo", "asimov"] = "asimov"
+    inject: Mapping[str, float] | None = None
+    inject_cross_section_pb: Annotated[float, Field(ge=0)] = 0.0
+
+
+class LimitsConfig(_Strict):
+    """Upper limits: confidence level, expected band, and which discriminants (all where None)."""
+
+    confidence_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    band: Literal["prefit", "postfit"] = "prefit"
+    brazil: str | None = None
+
+
+class AnalysisConfig(_Strict):
+    """Everything that is a number or a name in an analysis."""
+
+    name: Name
+    title: str
+    question: str = ""
+    notes: tuple[str, ...] = ()
+    code: Path
+    catalogue: Path
+    results: Path = Path("results")
+    seed: int
+    luminosity_fb: Positive
+    luminosity_uncertainty: Fraction
+    luminosity_reason: str = ""
+    unblind: bool = False
+    parameters: Mapping[Name, ParameterConfig]
+    selection: Mapping[str, Any]
+    systematics: Mapping[Name, SystematicConfig] = Field(default_factory=dict)
+    training: TrainingConfig
+    classifiers: Mapping[Name, ClassifierConfig]
+    observable: ObservableConfig
+    binning: BinningConfig
+    significance: SignificanceConfig = SignificanceConfig()
+    diagnostics: DiagnosticsConfig = DiagnosticsConfig()
+    data: DataConfig = DataConfig()
+    limits: LimitsConfig = LimitsConfig()
+
+    @model_validator(mode="after")
+    def _references(self) -> "AnalysisConfig":
+        for name, parameter in self.parameters.items():
+            if parameter.kind == "event" and parameter.object is None:
+                raise ValueError(f"parameters.{name}: an event-kind parameter needs the object variation it applies")
+        for name, systematic in self.systematics.items():
+            if systematic.parameter is not None and systematic.parameter not in self.parameters:
+                raise ValueError(
+                    f"systematics.{name}.parameter: there is no parameter '{systematic.parameter}'"
+                    + closest(systematic.parameter, self.parameters)
+                )
+        chosen = {"limits.brazil": self.limits.brazil, "diagnostics.reference": self.diagnostics.reference}
+        for key, wanted in chosen.items():
+            if wanted is not None and wanted not in self.discriminants:
+                raise ValueError(f"{key}: there is no discriminant '{wanted}'{closest(wanted, self.discriminants)}")
+        if "observable" in self.classifiers:
+            raise ValueError("classifiers.observable: this name is kept for the analysis' own variable")
+        return self
+
+    @property
+    def discriminants(self) -> tuple[str, ...]:
+        """The observable and every classifier: one limit curve each."""
+        return ("observable", *self.classifiers)
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Overlay changes on a mapping, mapping by mapping; a key set to null is removed.
+
+    Example:
+        >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
+        {'a': {'b': 1, 'c': 3}}
+    """
+    result = dict(base)
+    for key, value in changes.items():
+        if value is None:
+            if key not in result:
+                raise ConfigurationError(f"'{key}: null' removes a key that is not there{closest(key, result)}")
+            del result[key]
+        elif isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = value
+    return result

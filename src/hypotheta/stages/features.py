@@ -1,0 +1,265 @@
+"""`hypotheta features`: ntuples → selected events with their features, under every variation."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypotheta.errors import EmptySelectionError, HypothetaError, InputFileError, MissingBranchError, closest
+from hypotheta.events import Events
+from hypotheta.features import FeatureTable, concatenate
+from hypotheta.hashing import hash64, seed_of
+from hypotheta.ntuples import (
+    EventProfile,
+    FeatureColumns,
+    FeatureProfile,
+    FileInfo,
+    file_info,
+    load_profile,
+    read_events,
+    read_features,
+    write_root,
+)
+from hypotheta.parameters import ThetaPoint
+from hypotheta.selection import CutflowRow, Selection, add_cutflows, check_threshold
+from hypotheta.stages.analysis import NOMINAL, Analysis, Variation
+from hypotheta.stages.files import Provenance
+from hypotheta.stages.progress import progress
+
+__all__ = ["TREE", "feature_path", "features"]
+
+#: name of the tree
+TREE = "events"
+
+
+def feature_path(analysis: Analysis, sample: str) -> Path:
+    """Return where the features of a sample are kept."""
+    return analysis.results / "features" / f"{sample}.root"
+
+
+def features(analysis: Analysis, sample: str, *, threads: int = 1) -> Path:
+    """Select, reconstruct and tabulate one sample under every variation.
+
+    The file holds one tree, ``events``, with the events of all variations one after the other: branch ``variation`` is
+    the index in the list of variations that the file's metadata hold. An event has the same number in all of them.
+    Weights are w/Σw with Σw over all generated events before any cut: multiplied by the expected events
+    (luminosity · σ · k · ε) they are physics weights.
+
+    Raises:
+        InputFileError: an ntuple is missing or truncated.
+        ThresholdError: the ntuple's jet threshold is too high for the largest jet energy scale.
+        EmptySelectionError: no event passes the selection.
+    """
+    profile = load_profile(analysis.catalogue.profile, analysis.catalogue.base)
+    files = analysis.catalogue.files(sample)
+    infos = [file_info(path, profile) for path in files]
+    total = _sum_of_weights(analysis, sample, files, infos)
+    if isinstance(profile, FeatureProfile):
+        tables, cutflow = _tabulate_flat(analysis, sample, profile, files, total)
+    else:
+        _check_thresholds(analysis, files, infos)
+        tables, cutflow = _tabulate(analysis, sample, profile, files, infos, total)
+    if len(tables[NOMINAL]) == 0:
+        raise EmptySelectionError(_why_empty(sample, cutflow))
+    path = feature_path(analysis, sample)
+    metadata = _metadata(analysis, sample, infos, total, cutflow, threads)
+    write_root(path, {TREE: _columns(list(tables.values()))}, metadata)
+    return path
+
+
+def _sum_of_weights(analysis: Analysis, sample: str, files: list[Path], infos: list[FileInfo]) -> float:
+    """Return Σw before any cut: from the catalogue, else from the files."""
+    entry = analysis.catalogue[sample]
+    if entry.kind == "data":
+        return 1.0
+    if entry.sum_of_weights is not None:
+        return entry.sum_of_weights
+    for path, info in zip(files, infos, strict=True):
+        if info.sum_of_weights is None:
+            raise InputFileError(
+                f"{path}: it does not carry the sum of weights of all generated events; write sum_of_weights of sample "
+                f"'{sample}' into the catalogue"
+            )
+    return float(sum(info.sum_of_weights or 0.0 for info in infos))
+
+
+def _check_thresholds(analysis: Analysis, files: list[Path], infos: list[FileInfo]) -> None:
+    scales = [value for v in analysis.variations for name, value in v.operations if name == "jet_energy_scale"]
+    cut = analysis.code.jet_threshold(analysis.cuts)
+    for path, info in zip(files, infos, strict=True):
+        if info.jet_threshold_GeV is not None:
+            check_threshold(info.jet_threshold_GeV, max([1.0, *scales]), cut, where=str(path))
+
+
+def _tabulate(
+    analysis: Analysis, sample: str, profile: EventProfile, files: list[Path], infos: list[FileInfo], total: float
+) -> tuple[dict[str, FeatureTable], dict[str, list[CutflowRow]]]:
+    variations = analysis.variations if analysis.catalogue[sample].kind != "data" else [Variation(NOMINAL)]
+    chunks: dict[str, list[FeatureTable]] = {v.name: [] for v in variations}
+    cutflows: dict[str, list[list[CutflowRow]]] = {v.name: [] for v in variations}
+    with progress(f"features {sample}", sum(info.n_events for info in infos)) as advance:
+        for events in _all_events(analysis, sample, files, profile):
+            for variation in variations:
+                try:
+                    selection = analysis.code.select(variation.apply(events), analysis.cuts)
+                    chunks[variation.name].append(_table(analysis, sample, variation.name, selection, total))
+                except HypothetaError as err:
+                    err.add_note(f"sample {sample}, variation {variation.name}")
+                    raise
+                cutflows[variation.name].append(selection.cutflow(selection.events.weight / total))
+            advance(len(events))
+    return {k: concatenate(v) for k, v in chunks.items()}, {k: add_cutflows(v) for k, v in cutflows.items()}
+
+
+def _all_events(analysis: Analysis, sample: str, files: list[Path], profile: EventProfile) -> Iterator[Events]:
+    for path in files:
+        for events in read_events(path, profile):
+            yield replace(events, event_id=_event_id(analysis, sample, events.event_id))
+
+
+def _event_id(analysis: Analysis, sample: str, event_id: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Tell events of different simulated samples apart: generators number each sample from the start."""
+    if analysis.catalogue[sample].kind == "data":
+        return event_id
+    return hash64(seed_of(sample), event_id)
+
+
+def _table(analysis: Analysis, sample: str, variation: str, selection: Selection, total: float) -> FeatureTable:
+    region = selection.region_index
+    kept = selection.events[region >= 0]
+    columns = analysis.code.features(kept)
+    names = tuple(spec.name for spec in analysis.code.FEATURES)
+    return FeatureTable(
+        sample=sample,
+        variation=variation,
+        names=names,
+        x=np.stack([np.asarray(columns[n], dtype=np.float32) for n in names], axis=1),
+        region=region[region >= 0],
+        regions=tuple(selection.regions),
+        weight=kept.weight / total,
+        event_id=kept.event_id,
+        factors=analysis.code.weight_variations(kept, analysis.cuts),
+    )
+
+
+def _why_empty(sample: str, cutflow: Mapping[str, list[CutflowRow]]) -> str:
+    rows = cutflow[NOMINAL]
+    last = next((row for row in rows if row.raw == 0), rows[-1])
+    return (
+        f"sample '{sample}': no event is left after the selection; the cut '{last.cut}' (region {last.region}) "
+        "removed the last ones; loosen it, or bring more events"
+    )
+
+
+def _columns(tables: list[FeatureTable]) -> dict[str, Any]:
+    table = concatenate(tables)
+    columns: dict[str, Any] = {name: table.x[:, j] for j, name in enumerate(table.names)}
+    columns |= {"weight": table.weight, "region": table.region, "event_id": table.event_id}
+    columns["variation"] = np.repeat(np.arange(len(tables), dtype=np.int8), [len(t) for t in tables])
+    for name, (up, down) in table.factors.items():
+        columns |= {f"factor_{name}_up": up, f"factor_{name}_down": down}
+    return columns
+
+
+def _metadata(
+    analysis: Analysis,
+    sample: str,
+    infos: list[FileInfo],
+    total: float,
+    cutflow: Mapping[str, list[CutflowRow]],
+    threads: int,
+) -> dict[str, str]:
+    sigmas = [info.cross_section_pb for info in infos]
+    content = {
+        "sample": sample,
+        "regions": _regions(cutflow),
+        "variations": list(cutflow),
+        "features": [spec.name for spec in analysis.code.FEATURES],
+        "generated_events": sum(info.n_events for info in infos),
+        "sum_of_weights": total,
+        "generator_cross_section_pb": None if None in sigmas else float(np.mean([s for s in sigmas if s is not None])),
+        "cutflow": {name: [asdict(row) for row in rows] for name, rows in cutflow.items()},
+        "provenance": Provenance(
+            "features", analysis.config.seed, threads, analysis.digest("code", "selection", "systematics", "parameters")
+        ).to_dict(),
+    }
+    return {"hypotheta": json.dumps(content)}
+
+
+def _regions(cutflow: Mapping[str, list[CutflowRow]]) -> list[str]:
+    return list(dict.fromkeys(row.region for row in cutflow[NOMINAL]))
+
+
+def _tabulate_flat(
+    analysis: Analysis, sample: str, profile: FeatureProfile, files: list[Path], total: float
+) -> tuple[dict[str, FeatureTable], dict[str, list[CutflowRow]]]:
+    """Sort the rows of flat ntuples, which hold features already, into variations by their event-kind leaves.
+
+    Their events were selected when they were made, so all belong to the training region. Rows of the other class, or of
+    another signal hypothesis, are left out: a file may hold several samples.
+    """
+    rows: dict[str, list[FeatureTable]] = {}
+    for path in files:
+        for variation, columns in _split(analysis, _of_sample(analysis, sample, read_features(path, profile))):
+            rows.setdefault(variation, []).append(_flat_table(analysis, sample, variation, columns, total, path))
+    if NOMINAL not in rows:
+        values = ", ".join(rows) or "none"
+        raise EmptySelectionError(
+            f"sample '{sample}': no rows at {analysis.space.nominal} (variations found: {values})"
+        )
+    tables = {name: concatenate(parts) for name, parts in rows.items()}
+    region = analysis.config.training.region
+    cutflow = {
+        name: [CutflowRow(region, "all", len(table), float(table.weight.sum()), 1.0)] for name, table in tables.items()
+    }
+    return tables, cutflow
+
+
+def _of_sample(analysis: Analysis, sample: str, columns: FeatureColumns) -> FeatureColumns:
+    """Return the rows of a sample's class and, for a signal, of its hypothesis."""
+    entry = analysis.catalogue[sample]
+    if entry.kind == "data":
+        return columns
+    chosen = columns.is_signal == (entry.kind == "signal")
+    for name, value in entry.theta.items():
+        if name in columns.theta:
+            chosen &= columns.theta[name] == value
+    return columns.select(chosen)
+
+
+def _split(analysis: Analysis, columns: FeatureColumns) -> Iterator[tuple[str, FeatureColumns]]:
+    """Yield the rows of each variation; parameters without a leaf are nominal."""
+    known = [p.name for p in analysis.space.of_kind("event") if p.name in columns.theta]
+    points, row = np.unique(
+        np.stack([columns.theta[name] for name in known], axis=1) if known else np.zeros((len(columns), 0)),
+        axis=0,
+        return_inverse=True,
+    )
+    for i, values in enumerate(points):
+        point = ThetaPoint({**analysis.space.nominal.values, **dict(zip(known, values, strict=True))})
+        yield analysis.variation_of(point), columns.select(row == i)
+
+
+def _flat_table(
+    analysis: Analysis, sample: str, variation: str, columns: FeatureColumns, total: float, path: Path
+) -> FeatureTable:
+    names = tuple(spec.name for spec in analysis.code.FEATURES)
+    missing = [name for name in names if name not in columns.features]
+    if missing:
+        raise MissingBranchError(
+            f"{path}: the profile has no feature '{missing[0]}'{closest(missing[0], columns.features)}; add it there"
+        )
+    return FeatureTable(
+        sample=sample,
+        variation=variation,
+        names=names,
+        x=np.stack([columns.features[n] for n in names], axis=1),
+        region=np.zeros(len(columns), dtype=np.int8),
+        regions=(analysis.config.training.region,),
+        weight=columns.weight / total,
+        event_id=_event_id(analysis, sample, columns.event_id),
+    )

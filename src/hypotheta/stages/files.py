@@ -1,0 +1,160 @@
+"""Output files: whole or absent, with provenance."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hypotheta import __version__
+from hypotheta.errors import InputFileError, OutputError
+from hypotheta.hashing import digest
+
+__all__ = [
+    "Provenance",
+    "file_digest",
+    "make_folder",
+    "read_csv",
+    "read_json",
+    "replacing",
+    "write_bytes",
+    "write_csv",
+    "write_json",
+    "write_text",
+]
+
+
+@cache
+def git_commit() -> str:
+    """Return the commit of the working folder, with '+changes' when it is not clean, 'unknown' outside a checkout."""
+    try:
+        command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+changes"]
+        commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit or "unknown"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where an artefact comes from; goes into every saved artefact."""
+
+    stage: str
+    seed: int
+    threads: int
+    config_digest: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    version: str = __version__
+    python: str = platform.python_version()
+    git_commit: str = field(default_factory=git_commit)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON types."""
+        return asdict(self)
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder, and its parents, where it is not there yet.
+
+    Raises:
+        OutputError: when it cannot be made or written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise OutputError(f"{path}: this folder cannot be made ({err.strerror}); choose another with --out") from err
+    if not os.access(path, os.W_OK):
+        raise OutputError(f"{path}: this folder cannot be written to; choose another with --out")
+    return path
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; on success it takes its place at once, else nothing is left.
+
+    Raises:
+        OutputError: when the folder cannot be written to, or the disk is full.
+    """
+    make_folder(path.parent)
+    temporary = path.parent / f".{path.name}.{os.getpid()}.partial"
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as err:
+        if isinstance(err, InputFileError):
+            raise
+        raise OutputError(f"{path}: cannot be written ({err.strerror or err})") from err
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a text file, whole or not at all."""
+    write_bytes(path, content.encode())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON with sorted keys, so that equal content gives equal files."""
+    write_text(path, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        InputFileError: when it is missing or broken.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as err:
+        raise InputFileError(f"{path}: there is no such file; run the stage that makes it") from err
+    except (OSError, ValueError) as err:
+        raise InputFileError(f"{path}: not a whole JSON file ({err}); delete it and run its stage again") from err
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.10g}"
+    return str(value)
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a table; None and NaN become empty cells, numbers have ten digits."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([[_cell(row[c]) for c in columns] for row in rows])
+    write_text(path, buffer.getvalue())
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read a table as one mapping a row.
+
+    Raises:
+        InputFileError: when it is missing.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as handle:
+            return list(csv.DictReader(handle))
+    except FileNotFoundError as err:
+        raise InputFileError(f"{path}: there is no such file; run the stage that makes it") from err
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, 16 digits."""
+    return digest(path.read_bytes())[:16]

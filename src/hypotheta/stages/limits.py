@@ -1,0 +1,123 @@
+"""`hypotheta limits`: workspaces → upper limits on σ·B against θ."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from hypotheta.errors import ConfigurationError, closest
+from hypotheta.hashing import digest
+from hypotheta.parameters import ThetaPoint
+from hypotheta.report import limits_text
+from hypotheta.stages.analysis import Analysis
+from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
+from hypotheta.stages.parallel import run_each
+from hypotheta.stages.progress import progress
+from hypotheta.stages.templates import manifest_path, workspace_path
+from hypotheta.statistics import LimitPoint, LimitScan, Workspace, limit_point, scale_luminosity, without_nuisances
+
+__all__ = ["limits", "read_limits"]
+
+
+def limits(
+    analysis: Analysis,
+    *,
+    at: str | None = None,
+    discriminant: str | None = None,
+    luminosity_fb: float | None = None,
+    systematics: bool = True,
+    jobs: int = 1,
+    threads: int = 1,
+) -> str:
+    """Compute expected limits, and observed ones where the analysis is unblinded.
+
+    A full run writes ``limits.json`` and ``tables/limits.csv``; a part (``at``, ``discriminant``) or a projection
+    (``luminosity_fb``, ``systematics=False``) is only returned.
+
+    Args:
+        analysis: the analysis.
+        at: one hypothesis, as ``mass=850``.
+        discriminant: one discriminant.
+        luminosity_fb: project to this luminosity, relative MC errors kept.
+        systematics: with False, μ is the only parameter.
+        jobs: processes.
+        threads: threads of each, recorded in the provenance.
+
+    Returns:
+        The table of limits as text.
+    """
+    point = None if at is None else ThetaPoint.parse(at)
+    if point is not None:
+        analysis.space.check_hull(analysis.space.point(point))
+    manifest = read_json(manifest_path(analysis))
+    chosen = _choose(manifest["workspaces"], point, discriminant)
+    factor = 1.0 if luminosity_fb is None else luminosity_fb / manifest["luminosity_fb"]
+    if not factor > 0:
+        raise ConfigurationError(f"the luminosity must be positive, it is {luminosity_fb} fb⁻¹")
+    options = analysis.config.limits
+    items = [
+        (
+            workspace_path(analysis, entry["discriminant"], entry["slug"]),
+            entry,
+            factor,
+            systematics,
+            analysis.config.unblind,
+            options.band,
+            1.0 - options.confidence_level,
+            analysis.config.seed,
+        )
+        for entry in chosen
+    ]
+    points: dict[str, list[LimitPoint]] = {}
+    with progress("limits", len(items)) as advance:
+        for entry, point in zip(chosen, run_each(_limit, items, jobs=jobs), strict=True):
+            points.setdefault(entry["discriminant"], []).append(point)
+            advance(1)
+    scans = [LimitScan(name, tuple(found)) for name, found in points.items()]
+    if at is None and discriminant is None and luminosity_fb is None and systematics:
+        _write(analysis, scans, threads)
+    return limits_text(scans, analysis.space, luminosity_fb or manifest["luminosity_fb"])
+
+
+def read_limits(analysis: Analysis) -> list[LimitScan]:
+    """Read the limits of a full run."""
+    return [LimitScan.from_dict(scan) for scan in read_json(analysis.results / "limits.json")["scans"]]
+
+
+def _choose(entries: list[dict[str, Any]], at: ThetaPoint | None, discriminant: str | None) -> list[dict[str, Any]]:
+    slugs = list(dict.fromkeys(entry["slug"] for entry in entries))
+    names = {entry["discriminant"] for entry in entries}
+    if at is not None and at.slug not in slugs:
+        raise ConfigurationError(f"there is no workspace at {at}, which was not simulated{closest(at.slug, slugs)}")
+    if discriminant is not None and discriminant not in names:
+        raise ConfigurationError(f"there is no discriminant '{discriminant}'{closest(discriminant, names)}")
+    return [e for e in entries if (at is None or e["slug"] == at.slug) and discriminant in (None, e["discriminant"])]
+
+
+def _limit(
+    path: Path,
+    metadata: Mapping[str, Any],
+    factor: float,
+    systematics: bool,
+    observed: bool,
+    band: Literal["prefit", "postfit"],
+    level: float,
+    seed: int,
+) -> LimitPoint:
+    """Compute the limits of one workspace file; runs in a process of its own."""
+    import numpy as np
+
+    spec = read_json(path)
+    if not systematics:
+        spec = without_nuisances(spec)
+    if factor != 1.0:
+        spec = scale_luminosity(spec, factor)
+    rng = np.random.default_rng([seed, int(digest(f"{metadata['discriminant']}/{metadata['slug']}".encode())[:12], 16)])
+    return limit_point(Workspace.from_dict(spec, metadata), observed=observed, band=band, level=level, rng=rng)
+
+
+def _write(analysis: Analysis, scans: list[LimitScan], threads: int) -> None:
+    provenance = Provenance("limits", analysis.config.seed, threads, analysis.digest("limits"))
+    content = {"scans": [scan.to_dict() for scan in scans], "provenance": provenance.to_dict()}
+    rows = [row for scan in scans for row in scan.to_table(analysis.space)]
+    write_csv(analysis.results / "tables" / "limits.csv", list(rows[0]), rows)
+    write_json(analysis.results / "limits.json", content)

@@ -1,0 +1,198 @@
+"""`hypotheta report`: results → plots, ``cutflow.csv``, ``provenance.json`` and the self-contained page."""
+
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from hypotheta import __version__
+from hypotheta.report import Figure, Section, Table, limits_text, page
+from hypotheta.stages.analysis import NOMINAL, Analysis
+from hypotheta.stages.files import (
+    Provenance,
+    file_digest,
+    read_csv,
+    read_json,
+    write_bytes,
+    write_csv,
+    write_json,
+    write_text,
+)
+from hypotheta.stages.limits import read_limits
+from hypotheta.stages.pictures import Picture, Pictures
+from hypotheta.stages.progress import progress
+from hypotheta.stages.store import Store
+
+__all__ = ["report"]
+
+_CUTFLOW = ("sample", "variation", "region", "cut", "raw", "weighted", "efficiency")
+
+
+def report(analysis: Analysis, *, threads: int = 1) -> str:
+    """Draw everything, write the page, and return the limits as text with the page's place."""
+    store = Store(analysis)
+    cutflow = list(_cutflow(store))
+    write_csv(analysis.results / "tables" / "cutflow.csv", _CUTFLOW, cutflow)
+    provenance = _provenance(analysis, threads)
+    write_json(analysis.results / "provenance.json", provenance)
+    drawn = Pictures(store)
+    with progress("report", 6) as advance:
+        sections = []
+        for section in _sections(analysis, drawn, cutflow, provenance):
+            sections.append(section)
+            advance(1)
+    path = analysis.results / "report.html"
+    write_text(path, page(analysis.config.title, sections, footer=f"Made by hypotheta {__version__}."))
+    text = limits_text(read_limits(analysis), analysis.space, analysis.config.luminosity_fb)
+    return f"{text}\n\nThe report is {path}"
+
+
+def _sections(
+    analysis: Analysis, drawn: Pictures, cutflow: list[dict[str, Any]], provenance: Mapping[str, Any]
+) -> Iterator[Section]:
+    config = analysis.config
+    yield Section("Question", [config.question, *config.notes, _luminosity(analysis), _blinding(analysis)])
+    yield Section("Samples", tables=[_samples(analysis)])
+    yield Section(
+        "Cutflow",
+        [f"Weighted events at {config.luminosity_fb:g} fb⁻¹; the table with all variations is tables/cutflow.csv."],
+        tables=[_cutflow_table(analysis, cutflow)],
+    )
+    yield Section(
+        "Distributions",
+        ["Signals are drawn at the catalogue's cross section. The lower panel shows shifted events over nominal ones."],
+        figures=_figures(analysis, [*drawn.observable(), *drawn.distributions()]),
+    )
+    verdicts = read_json(analysis.results / "verdicts.json")["verdicts"]
+    yield Section(
+        "Classifiers",
+        [
+            "Signal generated at each hypothesis against all background, scored there by models that have not seen the "
+            "event. The observable's score is minus its distance to the signal's median.",
+            *(f"Check {v['name']}: {v['status']}. {v['message']}." for v in verdicts),
+        ],
+        tables=[_wide(analysis, "auc.csv", "auc", "auc_error", "AUC at nominal events")],
+        figures=_figures(analysis, drawn.classifiers()),
+    )
+    options = config.significance
+    yield Section(
+        "Best cuts",
+        [
+            f"Largest Asimov significance with {100 * options.background_uncertainty:g} % background uncertainty and "
+            f"MC statistics, at least {options.min_effective_background:g} effective background events; chosen on one "
+            "half of the events, quoted on the other at full luminosity, halves swapped and averaged."
+        ],
+        tables=[_wide(analysis, "significance.csv", "z", "z_error", "Significance Z")],
+        figures=_figures(analysis, drawn.cuts()),
+    )
+    yield Section(
+        "Limits",
+        [
+            f"{100 * config.limits.confidence_level:g} % CLs upper limits on σ·B in pb from a profile-likelihood fit "
+            f"(asymptotic q̃μ), {config.limits.band} expected band from the background-only Asimov set. The full "
+            "table, with bands, MC-statistics errors and limits without MC statistics, is tables/limits.csv."
+        ],
+        tables=[_limits_table(analysis)],
+        figures=_figures(analysis, drawn.limits()),
+    )
+    rows = [[str(k), str(v)] for k, v in provenance.items() if not isinstance(v, Mapping)]
+    yield Section("Provenance", tables=[Table(["what", "value"], rows)])
+
+
+def _figures(analysis: Analysis, pictures: Iterable[Picture]) -> list[Figure]:
+    """Save each picture as PNG and PDF and return it for the page."""
+    figures = []
+    for name, caption, figure in pictures:
+        for kind in ("pdf", "png"):
+            buffer = io.BytesIO()
+            # without a date, equal pictures are equal files
+            figure.savefig(buffer, format=kind, metadata={"CreationDate": None} if kind == "pdf" else None)
+            write_bytes(analysis.results / "plots" / f"{name}.{kind}", buffer.getvalue())
+        figures.append(Figure(buffer.getvalue(), caption))
+    return figures
+
+
+def _luminosity(analysis: Analysis) -> str:
+    return f"Integrated luminosity: {analysis.config.luminosity_fb:g} fb⁻¹. {analysis.config.luminosity_reason}"
+
+
+def _blinding(analysis: Analysis) -> str:
+    if not analysis.config.unblind:
+        return "Blinded: no data enter; the limits are expected ones, and the observed column is empty."
+    source = {"files": "data", "pseudo": "pseudo-data", "asimov": "the Asimov set"}[analysis.config.data.source]
+    return f"Unblinded: the observed limits are those of {source}."
+
+
+def _cutflow(store: Store) -> Iterator[dict[str, Any]]:
+    for sample in store.analysis.catalogue.names():
+        scale = store.expected_events(sample)
+        for variation, rows in store.metadata(sample)["cutflow"].items():
+            for row in rows:
+                yield {"sample": sample, "variation": variation, **row, "weighted": scale * row["weighted"]}
+
+
+def _samples(analysis: Analysis) -> Table:
+    rows = read_csv(analysis.results / "tables" / "yields.csv")
+    regions = list(dict.fromkeys(row["region"] for row in rows))
+    nominal = {(r["sample"], r["region"]): r for r in rows if r["variation"] == NOMINAL}
+    cells = []
+    for name, sample in analysis.catalogue.samples.items():
+        yields = [nominal[name, region] for region in regions]
+        cells.append(
+            [name, sample.process, sample.kind]
+            + [f"{float(y['yield']):.4g} ± {float(y['mc_error']):.2g} ({float(y['raw']):g})" for y in yields]
+        )
+    return Table(["sample", "process", "kind", *regions], cells, "Events ± MC error (simulated events) by region")
+
+
+def _cutflow_table(analysis: Analysis, rows: list[dict[str, Any]]) -> Table:
+    nominal = [row for row in rows if row["variation"] == NOMINAL]
+    cuts = list(dict.fromkeys((row["region"], row["cut"]) for row in nominal))
+    region = analysis.config.training.region
+    own = [cut for r, cut in cuts if r == region]
+    by_cut = {(row["sample"], row["cut"]): row for row in nominal if row["region"] == region}
+    cells = [
+        [name, *(f"{by_cut[name, cut]['weighted']:.4g} ({100 * by_cut[name, cut]['efficiency']:.3g} %)" for cut in own)]
+        for name in analysis.catalogue.names()
+    ]
+    return Table(["sample", *own], cells, f"Weighted events (efficiency) after each cut, region {region}")
+
+
+def _wide(analysis: Analysis, file: str, value: str, error: str, caption: str) -> Table:
+    """Turn a long table into a row a hypothesis and a column a classifier, at nominal event-kind points."""
+    space = analysis.space
+    nominal = {space[name].column: v for name, v in space.nominal.values.items()}
+    rows = [
+        r
+        for r in read_csv(analysis.results / "tables" / file)
+        if all(k not in r or float(r[k]) == v for k, v in nominal.items())
+    ]
+    columns = [p.column for p in space.of_kind("signal")]
+    names = list(dict.fromkeys(row["classifier"] for row in rows))
+    cells: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in rows:
+        text = f"{float(row[value]):.4f} ± {float(row[error]):.4f}"
+        cells.setdefault(tuple(row[c] for c in columns), {})[row["classifier"]] = text
+    body = [[*point, *(found.get(n, "") for n in names)] for point, found in cells.items()]
+    return Table([*columns, *(n.replace("_", " ") for n in names)], body, caption)
+
+
+def _limits_table(analysis: Analysis) -> Table:
+    scans = read_limits(analysis)
+    columns = [p.column for p in analysis.space.of_kind("signal")]
+    body = []
+    for points in zip(*(scan.points for scan in scans), strict=True):
+        cells = []
+        for p in points:
+            expected = p.status if p.expected_pb is None else f"{p.expected_pb:.3f}"
+            if p.expected_error_pb is not None:
+                expected += f" ± {p.expected_error_pb:.3f}"
+            cells.append(expected if p.observed_pb is None else f"{expected}, observed {p.observed_pb:.3f}")
+        body.append([*(f"{v:g}" for v in points[0].theta.values.values()), *cells])
+    return Table([*columns, *(s.discriminant.replace("_", " ") for s in scans)], body, "Median expected limit, pb")
+
+
+def _provenance(analysis: Analysis, threads: int) -> dict[str, Any]:
+    results = analysis.results
+    inputs = {p.relative_to(results).as_posix(): file_digest(p) for p in sorted((results / "tables").glob("*.csv"))}
+    base = Provenance("report", analysis.config.seed, threads, analysis.digest(*analysis.config.model_dump()), inputs)
+    return {**base.to_dict(), "luminosity_fb": analysis.config.luminosity_fb, "unblind": analysis.config.unblind}

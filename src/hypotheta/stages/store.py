@@ -1,0 +1,173 @@
+"""The analysis' own files, read back: features with physics weights, and scores beside them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypotheta.classifiers.crossfit import CrossFitted
+from hypotheta.errors import InputFileError, closest
+from hypotheta.features import FeatureTable
+from hypotheta.ntuples import read_metadata, read_tree
+from hypotheta.parameters import ThetaPoint
+from hypotheta.stages.analysis import NOMINAL, Analysis
+from hypotheta.stages.features import TREE, feature_path
+
+__all__ = ["Store", "model_path", "score_branch", "score_path"]
+
+Array = NDArray[np.float64]
+
+
+def model_path(analysis: Analysis, classifier: str) -> Path:
+    """Return the folder in which a trained classifier is kept."""
+    return analysis.results / "models" / classifier
+
+
+def score_path(analysis: Analysis, classifier: str) -> Path:
+    """Return the file of a classifier's scores."""
+    return analysis.results / "scores" / f"{classifier}.root"
+
+
+def score_branch(analysis: Analysis, point: ThetaPoint) -> str:
+    """Return the branch that holds the logits at a hypothesis; nominal event-kind values are not spelt out."""
+    nominal = analysis.space.nominal.values
+    return ThetaPoint({k: v for k, v in point.values.items() if nominal.get(k) != v}).slug
+
+
+@dataclass
+class Store:
+    """Reads feature and score files of an analysis, each tree once."""
+
+    analysis: Analysis
+    _tables: dict[str, dict[str, FeatureTable]] = field(default_factory=dict)
+    _metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _scores: dict[tuple[str, str], dict[str, NDArray[Any]]] = field(default_factory=dict)
+    _medians: dict[str, float] = field(default_factory=dict)
+    _models: dict[str, CrossFitted] = field(default_factory=dict)
+
+    def metadata(self, sample: str) -> dict[str, Any]:
+        """Return what the features stage left beside the trees: cutflow, cross section, provenance."""
+        if sample not in self._metadata:
+            path = feature_path(self.analysis, sample)
+            self._metadata[sample] = json.loads(read_metadata(path)["hypotheta"])
+        return self._metadata[sample]
+
+    def expected_events(self, sample: str) -> float:
+        """Return the expected events of a sample before any cut (1 for data); a table's weights are parts of it."""
+        catalogue = self.analysis.catalogue
+        if catalogue[sample].kind == "data":
+            return 1.0
+        return catalogue.expected_events(sample, self._generator_pb(sample), self.analysis.config.luminosity_fb)
+
+    def cross_section(self, sample: str) -> float:
+        """Return the cross section of a sample in pb."""
+        return self.analysis.catalogue.cross_section(sample, self._generator_pb(sample))
+
+    def _generator_pb(self, sample: str) -> dict[str, float | None]:
+        """Return the generator's cross sections of a sample and of the slices that share its normalisation."""
+        samples = self.analysis.catalogue.samples
+        rule = samples[sample].normalisation
+        needed = [n for n, s in samples.items() if n == sample or (rule is not None and s.normalisation == rule)]
+        return {n: self.metadata(n)["generator_cross_section_pb"] for n in needed}
+
+    def table(self, sample: str, variation: str = NOMINAL) -> FeatureTable:
+        """Return the features of a sample under a variation, with physics weights at the analysis' luminosity."""
+        if sample not in self._tables:
+            self._tables[sample] = self._read(sample)
+        if variation not in self._tables[sample]:
+            raise InputFileError(
+                f"{feature_path(self.analysis, sample)}: sample '{sample}' has no variation '{variation}'"
+                + closest(variation, self._tables[sample])
+            )
+        return self._tables[sample][variation]
+
+    def _read(self, sample: str) -> dict[str, FeatureTable]:
+        columns = read_tree(feature_path(self.analysis, sample), TREE)
+        meta = self.metadata(sample)
+        names = [n.removeprefix("factor_").removesuffix("_up") for n in columns if n.endswith("_up")]
+        scale = self.expected_events(sample)
+        x = np.stack([columns[n] for n in meta["features"]], axis=1).astype(np.float32, copy=False)
+        return {
+            variation: FeatureTable(
+                sample=sample,
+                variation=variation,
+                names=tuple(meta["features"]),
+                x=x[rows],
+                region=columns["region"][rows],
+                regions=tuple(meta["regions"]),
+                weight=columns["weight"][rows] * scale,
+                event_id=columns["event_id"][rows],
+                factors={n: (columns[f"factor_{n}_up"][rows], columns[f"factor_{n}_down"][rows]) for n in names},
+            )
+            for variation, rows in _row_ranges(columns["variation"], meta["variations"])
+        }
+
+    def rows(self, sample: str) -> dict[str, slice]:
+        """Return the rows of each variation in a sample's tree."""
+        tables = [self.table(sample, name) for name in self.metadata(sample)["variations"]]
+        ends = np.cumsum([0, *(len(t) for t in tables)])
+        return {t.variation: slice(int(a), int(b)) for t, a, b in zip(tables, ends, ends[1:], strict=False)}
+
+    def logit(self, classifier: str, sample: str, variation: str, point: ThetaPoint) -> Array:
+        """Return a classifier's logits of a sample's events at a hypothesis, shape (n,), from its score file."""
+        key = (classifier, sample)
+        path = score_path(self.analysis, classifier)
+        if key not in self._scores:
+            self._scores[key] = read_tree(path, sample)
+        branch = score_branch(self.analysis, point)
+        if branch not in self._scores[key]:
+            raise InputFileError(f"{path}: '{sample}' has no scores at {point}{closest(branch, self._scores[key])}")
+        values: Array = self._scores[key][branch][self.rows(sample)[variation]].astype(np.float64)
+        if np.isnan(values).any():
+            raise InputFileError(f"{path}: '{sample}' was not scored under {variation} at {point}; score it again")
+        return values
+
+    def discriminant(self, name: str, sample: str, variation: str, point: ThetaPoint) -> Array:
+        """Return the values that fill a discriminant's templates: the observable itself, or a classifier's logits.
+
+        A signal sample at a hypothesis other than its own (an injected signal) is scored on the spot.
+        """
+        own = self.analysis.catalogue[sample].theta
+        if name != "observable" and any(point[k] != v for k, v in own.items()):
+            table = self.table(sample, variation)
+            return self.classifier(name).logit(table.x, point, table.event_id)
+        if name == "observable":
+            return self.table(sample, variation).column(self.analysis.config.observable.feature).astype(np.float64)
+        return self.logit(name, sample, variation, point)
+
+    def score(self, name: str, sample: str, variation: str, point: ThetaPoint) -> Array:
+        """Return a score that rises from background-like to signal-like, for AUCs and cuts.
+
+        For the observable it is minus the distance to the signal's median there: a symmetric window.
+        """
+        values = self.discriminant(name, sample, variation, point)
+        return -np.abs(values - self._median(point)) if name == "observable" else values
+
+    def _median(self, point: ThetaPoint) -> float:
+        """Return the weighted median of the nominal signal's observable in the training region."""
+        signal = ThetaPoint({p.name: point[p.name] for p in self.analysis.space.of_kind("signal")})
+        if signal.slug not in self._medians:
+            region = self.analysis.config.training.region
+            tables = [self.table(s).in_region(region) for s in self.analysis.signal_samples(signal)]
+            values = np.concatenate([t.column(self.analysis.config.observable.feature) for t in tables])
+            weights = np.concatenate([t.weight for t in tables])
+            order = np.argsort(values)
+            cumulative = np.cumsum(weights[order])
+            self._medians[signal.slug] = float(values[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])])
+        return self._medians[signal.slug]
+
+    def classifier(self, name: str) -> CrossFitted:
+        """Load a trained classifier."""
+        if name not in self._models:
+            self._models[name] = CrossFitted.load(model_path(self.analysis, name))
+        return self._models[name]
+
+
+def _row_ranges(index: NDArray[np.int8], names: list[str]) -> Iterator[tuple[str, slice]]:
+    """Yield each variation and its rows, which stand together and in order."""
+    for i, name in enumerate(names):
+        yield name, slice(int(np.searchsorted(index, i, "left")), int(np.searchsorted(index, i, "right")))

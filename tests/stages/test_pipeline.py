@@ -1,0 +1,148 @@
+"""The quick analysis end to end: what it leaves, what its numbers are, and the physics that must hold."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyhf
+import pytest
+
+from hypotheta.hashing import digest
+from hypotheta.stages.files import read_csv
+from hypotheta.stages.limits import limits
+from hypotheta.stages.store import Store
+
+REFERENCE = json.loads(Path(__file__).with_name("reference.json").read_text())
+SMALL = Path(__file__).parents[2] / "samples/small"
+
+
+def rows(analysis, table):
+    return read_csv(analysis.results / "tables" / f"{table}.csv")
+
+
+def collect(analysis):
+    """Return the numbers of the regression: yields, AUC and limits; `reference.json` holds them."""
+    numbers = {}
+    for r in rows(analysis, "yields"):
+        numbers[f"yield {r['region']} {r['sample']} {r['variation']}"] = float(r["yield"])
+    for r in rows(analysis, "auc"):
+        numbers[f"auc {r['classifier']} {r['mass_GeV']} {r['jes']}"] = float(r["auc"])
+    for r in rows(analysis, "limits"):
+        numbers[f"limit {r['discriminant']} {r['mass_GeV']}"] = float(r["expected_pb"])
+    return numbers
+
+
+def test_committed_samples_are_those_of_the_manifest():
+    manifest = json.loads((SMALL / "manifest.json").read_text())["files"]
+    assert {p.name for p in SMALL.glob("*.root")} == set(manifest)
+    assert all(digest((SMALL / name).read_bytes()) == entry["sha256"] for name, entry in manifest.items())
+    assert sum(p.stat().st_size for p in SMALL.glob("*.root")) <= 5_000_000
+
+
+def test_regression(quick):
+    found = collect(quick[0])
+    assert found.keys() == REFERENCE.keys()
+    for name, value in REFERENCE.items():
+        # a network's training amplifies rounding that differs between processors; the rest is fixed to six digits
+        tolerance = 0.05 if "network" in name else 1e-6
+        assert found[name] == pytest.approx(value, rel=tolerance), name
+
+
+def test_it_leaves_what_it_promises(quick):
+    analysis, text = quick
+    for name in ("limits.json", "verdicts.json", "provenance.json", "report.html"):
+        assert (analysis.results / name).stat().st_size > 0
+    page = (analysis.results / "report.html").read_text()
+    assert 'src="http' not in page
+    assert page.count("data:image/png;base64") == len(list((analysis.results / "plots").glob("*.png")))
+    assert not [p for p in analysis.results.rglob("*.partial*")]
+    assert "parameterized network" in text
+    provenance = json.loads((analysis.results / "provenance.json").read_text())
+    assert {"version", "git_commit", "seed", "threads", "config_digest", "inputs"} <= provenance.keys()
+
+
+def test_blinded_by_default(quick):
+    assert all(row["observed_pb"] == "" for row in rows(quick[0], "limits"))
+    assert "Blinded" in (quick[0].results / "report.html").read_text()
+
+
+def test_limits_are_ordered_and_converged(quick):
+    columns = ["expected_minus2_pb", "expected_minus1_pb", "expected_pb", "expected_plus1_pb", "expected_plus2_pb"]
+    for row in rows(quick[0], "limits"):
+        assert row["status"] == "ok"
+        assert np.all(np.diff([float(row[c]) for c in columns]) > 0)
+        assert float(row["expected_no_mcstat_pb"]) < float(row["expected_pb"])
+
+
+def test_yields_add_up_to_the_cutflow(quick):
+    last = {"sr": "at least 2 b-tags", "cr": "exactly 1 b-tag"}
+    cutflow = {
+        (r["sample"], r["variation"], r["region"]): float(r["weighted"])
+        for r in rows(quick[0], "cutflow")
+        if r["cut"] == last[r["region"]]
+    }
+    for r in rows(quick[0], "yields"):
+        if (r["sample"], r["variation"], r["region"]) in cutflow:
+            assert float(r["yield"]) == pytest.approx(cutflow[r["sample"], r["variation"], r["region"]])
+
+
+def test_theta_alone_tells_nothing(quick):
+    (verdict,) = json.loads((quick[0].results / "verdicts.json").read_text())["verdicts"]
+    assert verdict["status"] == "pass"
+    assert verdict["value"] == pytest.approx(0.5, abs=3 * verdict["error"])
+
+
+def test_jet_energy_scale_moves_masses_yields_and_not_the_lepton(quick):
+    store = Store(quick[0])
+    for sample in ("xtt_m1000", "ttbar_mtt_500_700"):
+        down, nominal, up = (store.table(sample, v) for v in ("jes_0p95", "nominal", "jes_1p05"))
+        assert down.weight.sum() < nominal.weight.sum() < up.weight.sum()
+        for feature in ("mjj", "mwwbb", "j1_pt"):
+            medians = [np.median(t.column(feature)) for t in (down, nominal, up)]
+            assert np.all(np.diff(medians) > 0), feature
+        _, of_nominal, of_up = np.intersect1d(nominal.event_id, up.event_id, return_indices=True)
+        assert np.array_equal(nominal.column("l_pt")[of_nominal], up.column("l_pt")[of_up])
+
+
+def test_reconstructed_mass_follows_the_generated_one(quick):
+    store = Store(quick[0])
+    medians = [np.median(store.table(f"xtt_m{m}").in_region("sr").column("mwwbb")) for m in (500, 750, 1000, 1250)]
+    assert medians == pytest.approx([460, 690, 910, 1110], rel=0.12)
+    assert np.all(np.diff(medians) > 100)
+
+
+def test_limits_fall_with_luminosity(quick):
+    def median(**options):
+        text = limits(quick[0], at="mass=1000", discriminant="observable", **options)
+        return float(text.split()[-1])
+
+    falling = [median(luminosity_fb=value) for value in (1.0, 3.0, 10.0)]
+    assert falling[0] > falling[1] > falling[2]
+    free = [median(luminosity_fb=value, systematics=False) for value in (1.0, 10.0)]
+    assert free[0] / free[1] == pytest.approx(np.sqrt(10), rel=0.1)
+
+
+def test_pyhf_reads_every_workspace(quick):
+    paths = sorted((quick[0].results / "workspaces").glob("*/mass_*.json"))
+    assert len(paths) == 4 * len(quick[0].config.discriminants)
+    for path in paths:
+        model = pyhf.Workspace(json.loads(path.read_text())).model()
+        assert model.config.poi_name == "mu"
+
+
+def test_observed_limits_only_when_unblinded(quick):
+    from dataclasses import replace
+
+    from hypotheta.stages.config import DataConfig
+    from hypotheta.stages.templates import templates
+
+    analysis = quick[0]
+    data = DataConfig(source="pseudo", inject={"mass": 1000}, inject_cross_section_pb=20.0)
+    config = analysis.config.model_copy(update={"unblind": True, "data": data, "classifiers": {}})
+    out = analysis.results / "unblinded"
+    out.mkdir()
+    (out / "features").symlink_to(analysis.results / "features")
+    unblinded = replace(analysis, config=config, results=out)
+    templates(unblinded)
+    text = limits(unblinded, at="mass=1000")
+    assert "observed (pseudo-data)" in text

@@ -1,0 +1,113 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hypotheta.catalogue import Catalogue, load_yaml
+from hypotheta.errors import ConfigurationError, InputFileError, MissingCrossSectionError
+
+BASE = """
+sqrt_s_TeV: 14
+processes: {sig: {label: s}, bkg: {label: b}, obs: {label: d}}
+normalisations: {tt: {total_cross_section_pb: 800.0, branching_ratio: 0.5}}
+samples:
+  "sig_m{mass}":
+    for: {mass: [500, 1000]}
+    process: sig
+    kind: signal
+    theta: {mass: "{mass}"}
+    cross_section_pb: 1.0
+    branching_ratio: 0.25
+    files: ["sig_{mass}.root"]
+  low: {process: bkg, kind: background, cross_section_pb: generator, normalisation: tt, files: [low.root]}
+  high: {process: bkg, kind: background, cross_section_pb: generator, normalisation: tt, files: [high.root]}
+  none: {process: bkg, kind: background, files: [none.root]}
+  data: {process: obs, kind: data, files: [data.root]}
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def _write(text):
+        path = tmp_path / "catalogue.yaml"
+        path.write_text(text)
+        return path
+
+    return _write
+
+
+def test_a_for_block_is_one_sample_a_value(write):
+    catalogue = Catalogue.load(write(BASE))
+    assert catalogue.names("signal") == ["sig_m500", "sig_m1000"]
+    assert catalogue["sig_m500"].theta == {"mass": 500.0}
+    assert catalogue.files("sig_m1000")[0].name == "sig_1000.root"
+
+
+def test_physics_normalisation(write):
+    catalogue = Catalogue.load(write(BASE))
+    assert catalogue.expected_events("sig_m500", {}, 2.0) == pytest.approx(2.0 * 1000 * 1.0 * 0.25)
+    generator = {"low": 300.0, "high": 100.0}
+    low, high = (catalogue.expected_events(name, generator, 1.0) for name in ("low", "high"))
+    assert low + high == pytest.approx(1000 * 800.0 * 0.5)
+    assert low / high == pytest.approx(3.0)  # one k-factor for all slices keeps their ratio
+
+
+@given(st.floats(0.01, 1e3))
+def test_expected_events_are_proportional_to_luminosity(tmp_path_factory, luminosity):
+    path = tmp_path_factory.mktemp("c") / "c.yaml"
+    path.write_text(BASE)
+    catalogue = Catalogue.load(path)
+    assert catalogue.expected_events("sig_m500", {}, luminosity) == pytest.approx(250 * luminosity)
+
+
+@pytest.mark.parametrize("name", ["none", "low"])
+def test_a_missing_cross_section_is_an_error_never_one(write, name):
+    with pytest.raises(MissingCrossSectionError, match=f"sample '{name}'.*cross_section_pb|'{name}'.*carries none"):
+        Catalogue.load(write(BASE)).expected_events(name, {"high": 1.0}, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        ("kind: data", "kind: dta", r"samples\.data\.kind: .*'dta'"),
+        ("sqrt_s_TeV: 14", "sqrt_s_TeV: 14\nlumi: 3", r"catalogue\.yaml: lumi: unknown key"),
+        ("kind: data,", "kind: data, file: x,", r"samples\.data\.file: unknown key; did you mean 'files'"),
+        ("process: obs", "process: observed", r"samples\.data\.process: 'observed' is not under processes"),
+        (
+            "normalisation: tt",
+            "normalisation: ttt",
+            r"normalisation: 'ttt' is not under normalisations; did you mean 'tt'",
+        ),
+        ("kind: data", "kind: data, cross_section_pb: 1.0", "data has no cross section"),
+        ("cross_section_pb: 1.0", "cross_section_pb: -1.0", "greater than 0; it is -1.0"),
+        (", files: [data.root]", "", "give its files, or how to generate it"),
+        ("obs, kind: data", "obs, kind: background, theta: {mass: 3}", "only a signal has a true θ"),
+        ("sqrt_s_TeV: 14", "", "sqrt_s_TeV: this key is needed"),
+        ("for: {mass: [500, 1000]}", "for: {mass: 500}", r"for: write NAME: \[value"),
+        ('"sig_m{mass}":', '"sig":', "the name 'sig' appears twice"),
+        ("  data: {", "  low: {", "line 17: not valid YAML .the key 'low' stands here twice"),
+        ("sqrt_s_TeV: 14", "sqrt_s_TeV: [14", r"line \d+: not valid YAML"),
+    ],
+)
+def test_mistakes_name_file_and_place(write, old, new, match):
+    assert old in BASE
+    with pytest.raises(ConfigurationError, match=match) as caught:
+        Catalogue.load(write(BASE.replace(old, new)))
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_and_binary_files(tmp_path):
+    with pytest.raises(InputFileError, match="there is no such file"):
+        load_yaml(tmp_path / "nothing.yaml")
+    (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputFileError, match="cannot be read as text"):
+        load_yaml(tmp_path / "b.yaml")
+
+
+def test_yaml_cannot_run_code(write):
+    with pytest.raises(ConfigurationError, match="not valid YAML"):
+        load_yaml(write("a: !!python/object/apply:os.system ['true']"))
+
+
+def test_unknown_sample_is_named(write):
+    with pytest.raises(ConfigurationError, match="no sample 'dta'; did you mean 'data'"):
+        Catalogue.load(write(BASE))["dta"]
