@@ -33,9 +33,9 @@ clean: ## results and generated samples; the environment stays
 
 .venv/run: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) -c constraints.txt -e '.[simulation,workflow]'
+	$(BIN)/python -m pip install -qq $(PIP_FLAGS) -c constraints.txt -e '.[simulation,workflow]'
 	touch $@
 
 .venv/dev: .venv/run
-	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) -c constraints.txt -e '.[simulation,workflow,dev]'
+	$(BIN)/python -m pip install -qq $(PIP_FLAGS) -c constraints.txt -e '.[simulation,workflow,dev]'
 	touch $@
