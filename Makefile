@@ -6,15 +6,18 @@ OUT ?=
 BIN := .venv/bin
 export MPLCONFIGDIR ?= $(CURDIR)/.venv/matplotlib
 
-SNAKEMAKE = flock .venv/lock $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet rules progress host
+SNAKEMAKE = flock .venv/lock $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all
 
 .PHONY: ttbar-analysis quick test lint samples bench clean
 
 ttbar-analysis: .venv/run ## the default analysis: generated ntuples to limits
-	$(SNAKEMAKE) --directory analysis/ttbar -s analysis/ttbar/Snakefile --config events=$(EVENTS) out=$(abspath $(OUT))
+	@$(SNAKEMAKE) --directory analysis/ttbar -s analysis/ttbar/Snakefile --config events=$(EVENTS) out=$(abspath $(OUT))
+	@echo "Nothing is left to do: $(or $(OUT),analysis/ttbar/results)/report.html is up to date."
 
 quick: .venv/run ## the same on the small committed samples, few epochs
-	$(SNAKEMAKE) --directory analysis/ttbar -s analysis/ttbar/Snakefile --config analysis=$(CURDIR)/analysis/ttbar/quick.yaml out=$(abspath $(OUT))
+	@$(SNAKEMAKE) --directory analysis/ttbar -s analysis/ttbar/Snakefile \
+	    --config analysis=$(CURDIR)/analysis/ttbar/quick.yaml out=$(abspath $(OUT))
+	@echo "Nothing is left to do: $(or $(OUT),analysis/ttbar/results-quick)/report.html is up to date."
 
 samples: .venv/run ## only generate the default samples
 	$(BIN)/hypotheta generate samples/ttbar.yaml --events-scale $(EVENTS) --jobs $(CORES)

@@ -16,6 +16,7 @@ import typer
 
 from hypotheta import __version__
 from hypotheta.errors import HypothetaError
+from hypotheta.stages.progress import use_bars
 
 if TYPE_CHECKING:
     from hypotheta.stages.analysis import Analysis
@@ -79,11 +80,13 @@ def _version(show: bool) -> None:
 def _common(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and results.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Log lines instead of progress bars.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each process; results may depend on it.")] = 1,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,  # noqa: ARG001
 ) -> None:
     """From ntuples to limits with classifiers that take the hypothesis θ as an input."""
     _settings.update(debug=debug, threads=threads)
+    use_bars(not (plain or quiet))
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(threads)
     logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(message)s", stream=sys.stderr)

@@ -95,7 +95,7 @@ class Analysis:
         analysis = cls(
             path=path,
             config=config,
-            catalogue=Catalogue.load(path.parent / config.catalogue),
+            catalogue=Catalogue.load((path.parent / config.catalogue).resolve()),
             code=code,
             cuts=validated(code.Cuts, config.selection, path),
             results=out if out is not None else path.parent / config.results,

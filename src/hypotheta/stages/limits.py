@@ -11,7 +11,6 @@ from hypotheta.report import limits_text
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
 from hypotheta.stages.parallel import run_each
-from hypotheta.stages.progress import progress
 from hypotheta.stages.templates import manifest_path, workspace_path
 from hypotheta.statistics import LimitPoint, LimitScan, Workspace, limit_point, scale_luminosity, without_nuisances
 
@@ -68,10 +67,8 @@ def limits(
         for entry in chosen
     ]
     points: dict[str, list[LimitPoint]] = {}
-    with progress("limits", len(items)) as advance:
-        for entry, point in zip(chosen, run_each(_limit, items, jobs=jobs), strict=True):
-            points.setdefault(entry["discriminant"], []).append(point)
-            advance(1)
+    for entry, point in zip(chosen, run_each(_limit, items, jobs=jobs), strict=True):
+        points.setdefault(entry["discriminant"], []).append(point)
     scans = [LimitScan(name, tuple(found)) for name, found in points.items()]
     if at is None and discriminant is None and luminosity_fb is None and systematics:
         _write(analysis, scans, threads)

@@ -5,6 +5,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
+from hypotheta.stages.progress import progress
+
 __all__ = ["run_each"]
 
 
@@ -27,8 +29,14 @@ def run_each(
             yield function(*item, **options)
         return
     # spawned, not forked: a forked child inherits the locks of torch's and OpenMP's threads
-    with ProcessPoolExecutor(min(jobs, len(items)), mp_context=get_context("spawn")) as pool:
+    name = getattr(function, "__name__", "run").strip("_").replace("_", " ")
+    with (
+        ProcessPoolExecutor(min(jobs, len(items)), mp_context=get_context("spawn")) as pool,
+        progress(f"{name} on {jobs} processes", len(items)) as advance,
+    ):
         futures = [pool.submit(function, *item, **options) for item in items]
+        for future in futures:
+            future.add_done_callback(lambda _: advance(1))
         try:
             for future in futures:
                 yield future.result()
