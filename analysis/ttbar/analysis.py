@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from hypotheta.errors import MissingBranchError
 from hypotheta.events import Events, btag_weight_factors, flat, parents
 from hypotheta.features import FeatureSpec
 from hypotheta.kinematics import invariant_mass, leading_pair, momenta, neutrino, take, top_chi2
@@ -167,8 +168,10 @@ def _jet(jets: dict[str, Array], index: NDArray[np.int64], which: int) -> Any:
 
 def weight_variations(events: Events, cuts: Cuts) -> dict[str, tuple[Array, Array]]:
     """Return the up and down factors on the weights of selected events, by name, shape (n,) each."""
-    pt = flat(events.jets.pt)
-    known = "hadron_flavour" in ak.fields(events.jets)
-    flavour = flat(events.jets.hadron_flavour) if known else np.zeros(len(pt), dtype=np.int8)
-    efficiency = btag_efficiency(pt, flavour)
+    if "hadron_flavour" not in ak.fields(events.jets):
+        raise MissingBranchError(
+            "the b-tagging uncertainty needs the flavour of the jets, which these ntuples do not hold; name its branch "
+            "in the profile, or remove the systematic and this weight variation"
+        )
+    efficiency = btag_efficiency(flat(events.jets.pt), flat(events.jets.hadron_flavour))
     return {"btag": btag_weight_factors(events.jets, efficiency, cuts.btag_uncertainty)}

@@ -163,16 +163,20 @@ class Catalogue(_Strict):
         """
         sample = self[name]
         sigma = self.cross_section(name, generator_pb)
+        return luminosity_fb * inv_fb * sigma * sample.branching_ratio * sample.filter_efficiency
+
+    def cross_section(self, name: str, generator_pb: Mapping[str, float | None]) -> float:
+        """Return σ · k of a sample in pb, k from its normalisation too; arguments and errors as `expected_events`."""
+        sample = self[name]
         k = sample.k_factor
         if sample.normalisation is not None:
             rule = self.normalisations[sample.normalisation]
             slices = [n for n, s in self.samples.items() if s.normalisation == sample.normalisation]
-            total = sum(self.cross_section(n, generator_pb) for n in slices)
+            total = sum(self._bare_cross_section(n, generator_pb) for n in slices)
             k *= rule.total_cross_section_pb * rule.branching_ratio / total
-        return luminosity_fb * inv_fb * sigma * k * sample.branching_ratio * sample.filter_efficiency
+        return k * self._bare_cross_section(name, generator_pb)
 
-    def cross_section(self, name: str, generator_pb: Mapping[str, float | None]) -> float:
-        """Return the cross section of a sample in pb, see `expected_events`."""
+    def _bare_cross_section(self, name: str, generator_pb: Mapping[str, float | None]) -> float:
         value = self[name].cross_section_pb
         if value == "generator":
             value = generator_pb.get(name)

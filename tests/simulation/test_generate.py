@@ -151,7 +151,7 @@ def test_transverse_mass_of_the_leptonic_w(ttbar):
     assert np.mean(mt < 110) > 0.85  # the edge at m_W, smeared
 
 
-@pytest.mark.parametrize("name", ["xtt_m1000", "ttbar_dilepton_tau", "single_top_t", "single_top_s"])
+@pytest.mark.parametrize("name", ["xtt_m1000", "ttbar_other_mtt_700_1000", "single_top_t", "single_top_s"])
 def test_every_card_generates(make, name):
     sample = make(name, 12)
     assert len(sample) == 12

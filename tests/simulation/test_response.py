@@ -86,7 +86,12 @@ def test_isolation_removes_leptons_in_jets_and_leaves_them_to_the_jets():
     inside = run(*([(13, 50.0, 0.2, 1.0), (211, 60.0, 0.2, 1.2)] for _ in range(200)))
     efficiency = alone["nMuon"].mean()
     assert efficiency == pytest.approx(0.95, abs=0.05)
-    assert set(np.unique(alone["nJet"] + alone["nMuon"])) == {2}  # one that is not identified becomes a jet
+    assert set(np.unique(alone["nJet"])) == {1}  # one that is not identified is lost, and missing momentum
+    lost, found = (alone["MET_pt"][alone["nMuon"] == n] for n in (0, 1))
+    assert lost == pytest.approx(60.0, rel=1e-3)
+    assert found == pytest.approx(np.abs(60 + 50 * np.exp(1j)), rel=0.1)
+    electrons = run(*([(11, 50.0, 0.2, 1.0), (211, 60.0, 0.2, 2.0)] for _ in range(200)))
+    assert set(np.unique(electrons["nJet"] + electrons["nElectron"])) == {2}  # an electron becomes a jet
     assert inside["nMuon"].sum() == 0
     np.testing.assert_allclose(
         ak.flatten(inside["Jet_pt"]), np.hypot(60 + 50 * np.cos(0.2), 50 * np.sin(0.2)), rtol=2e-4

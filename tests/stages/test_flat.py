@@ -76,6 +76,10 @@ def test_from_features_to_limits(flat, quick):
     for variation in ("nominal", "jes_0p975", "jes_1p05"):
         same = original.table("xtt_m1000", variation).in_region("sr")
         assert np.array_equal(store.table("xtt_m1000", variation).x, same.x)
+    # an event keeps its number, and so its fold, in the files of all energy scales
+    nominal, up = (store.table("xtt_m1000", v).event_id for v in ("nominal", "jes_1p05"))
+    ids, ups = (original.table("xtt_m1000", v).in_region("sr").event_id for v in ("nominal", "jes_1p05"))
+    assert len(np.intersect1d(nominal, up)) == len(np.intersect1d(ids, ups)) > 0.5 * len(nominal)
     train(flat, "parameterized_bdt")
     score(flat, "parameterized_bdt")
     templates(flat)

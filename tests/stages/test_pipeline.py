@@ -43,9 +43,11 @@ def test_regression(quick):
     found = collect(quick[0])
     assert found.keys() == REFERENCE.keys()
     for name, value in REFERENCE.items():
-        # a network's training amplifies rounding that differs between processors; the rest is fixed to six digits
-        tolerance = 0.05 if "network" in name else 1e-6
-        assert found[name] == pytest.approx(value, rel=tolerance), name
+        # training a network amplifies rounding that differs between processors; the rest is fixed to six digits
+        tolerance = {"rel": 1e-6}
+        if "network" in name:
+            tolerance = {"abs": 0.005} if name.startswith("auc") else {"rel": 0.03}
+        assert found[name] == pytest.approx(value, **tolerance), name
 
 
 def test_it_leaves_what_it_promises(quick):
@@ -87,8 +89,8 @@ def test_yields_add_up_to_the_cutflow(quick):
 
 
 def test_theta_alone_tells_nothing(quick):
-    (verdict,) = json.loads((quick[0].results / "verdicts.json").read_text())["verdicts"]
-    assert verdict["status"] == "pass"
+    verdict = json.loads((quick[0].results / "verdicts.json").read_text())["verdicts"][0]
+    assert (verdict["name"], verdict["status"]) == ("theta_only_auc", "pass")
     assert verdict["value"] == pytest.approx(0.5, abs=3 * verdict["error"])
 
 
@@ -118,8 +120,9 @@ def test_limits_fall_with_luminosity(quick):
 
     falling = [median(luminosity_fb=value) for value in (1.0, 3.0, 10.0)]
     assert falling[0] > falling[1] > falling[2]
-    free = [median(luminosity_fb=value, systematics=False) for value in (1.0, 10.0)]
-    assert free[0] / free[1] == pytest.approx(np.sqrt(10), rel=0.1)
+    # every bin holds enough events there for the limit of large numbers
+    free = [median(luminosity_fb=value, systematics=False) for value in (30.0, 300.0)]
+    assert free[0] / free[1] == pytest.approx(np.sqrt(10), rel=0.03)
 
 
 def test_pyhf_reads_every_workspace(quick):
@@ -137,12 +140,17 @@ def test_observed_limits_only_when_unblinded(quick):
     from hypotheta.stages.templates import templates
 
     analysis = quick[0]
-    data = DataConfig(source="pseudo", inject={"mass": 1000}, inject_cross_section_pb=20.0)
+    data = DataConfig(source="pseudo", inject={"mass": 1000}, inject_cross_section_pb=60.0)
     config = analysis.config.model_copy(update={"unblind": True, "data": data, "classifiers": {}})
     out = analysis.results / "unblinded"
     out.mkdir()
     (out / "features").symlink_to(analysis.results / "features")
-    unblinded = replace(analysis, config=config, results=out)
-    templates(unblinded)
-    text = limits(unblinded, at="mass=1000")
-    assert "observed (pseudo-data)" in text
+    injected = replace(analysis, config=config, results=out)
+    data = DataConfig(source="pseudo")
+    for unblinded in (injected, replace(injected, config=config.model_copy(update={"data": data}))):
+        templates(unblinded)
+        assert "observed (pseudo-data)" in limits(unblinded)
+        row = next(r for r in read_csv(out / "tables" / "limits.csv") if r["mass_GeV"] == "1000")
+        observed, highest = float(row["observed_pb"]), float(row["expected_plus2_pb"])
+        assert (observed > highest) == (unblinded is injected)
+        assert "observed" not in limits(unblinded, luminosity_fb=3.0)

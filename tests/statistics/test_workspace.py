@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyhf
@@ -69,14 +70,26 @@ def test_a_one_sided_variation_is_mirrored(templates, theta, config):
     np.testing.assert_allclose(got, 2 * nominal - up)
 
 
-def test_a_mirrored_bin_stays_positive(templates, theta, config):
+def test_a_mirrored_bin_stays_positive_and_leaves_the_yield_alone(templates, theta, config):
     ttbar = templates.get(theta, "sr", "ttbar")
-    tripled = Template(ttbar.edges, 3 * ttbar.values, ttbar.variances, ttbar.counts)
-    changed = templates | TemplateSet({(theta, "sr", "ttbar", "jer_up"): tripled})
+    values = ttbar.values.copy()
+    values[-1] *= 20
+    changed = templates | TemplateSet(
+        {(theta, "sr", "ttbar", "jer_up"): Template(ttbar.edges, values, ttbar.variances, ttbar.counts)}
+    )
     spec = build_workspace(changed, theta, config).spec
-    ttbar = spec["channels"][0]["samples"][1]
-    (low,) = [m["data"]["lo"] for m in ttbar["modifiers"] if m["name"] == "jer" and m["type"] == "normsys"]
-    assert low == pytest.approx(1e-3)
+    modifiers = {m["type"]: m["data"] for m in spec["channels"][0]["samples"][1]["modifiers"] if m["name"] == "jer"}
+    assert modifiers["normsys"]["hi"] == pytest.approx(values.sum() / ttbar.values.sum())
+    assert modifiers["normsys"]["lo"] == pytest.approx(ttbar.values.sum() / values.sum())
+    assert min(modifiers["histosys"]["lo_data"]) > 0
+    assert sum(modifiers["histosys"]["lo_data"]) == pytest.approx(ttbar.values.sum())
+
+
+def test_a_shape_can_be_left_out(templates, theta, config):
+    yields = replace(config, systematics=(Shape("jer", "jer_up", normalisation_only=True),))
+    spec = build_workspace(templates, theta, yields).spec
+    kinds = {m["type"] for s in spec["channels"][0]["samples"] for m in s["modifiers"] if m["name"] == "jer"}
+    assert kinds == {"normsys"}
 
 
 def test_mc_statistics_belong_to_backgrounds_only(templates, theta, config):
@@ -163,7 +176,7 @@ def test_a_signal_without_events_is_an_error(templates, theta, config):
 
 def test_a_variation_that_leaves_nothing_is_an_error(templates, theta, config):
     gone = planted(templates, theta, "single_top", slice(None), 0.0, "jes_up")
-    with pytest.raises(TemplateError, match=r"systematic 'jes' leaves nothing of a sample with 60 events"):
+    with pytest.raises(TemplateError, match=r"'jes' leaves nothing of 'single_top' .60 events. in region 'sr'"):
         build_workspace(gone, theta, config)
 
 

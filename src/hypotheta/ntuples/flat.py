@@ -66,7 +66,8 @@ class FeatureColumns:
 def read_features(path: Path, profile: FeatureProfile) -> FeatureColumns:
     """Read a flat ntuple, whose columns are features already.
 
-    Where the profile names no event number, it is a hash of the file's name and the row.
+    The event number is a hash of the leaves that the profile names for it; they must be those that no variation moves,
+    so that an event keeps its number (and its fold) in all files. Where it names none, of the file's name and the row.
 
     Args:
         path: the file.
@@ -99,12 +100,16 @@ def read_features(path: Path, profile: FeatureProfile) -> FeatureColumns:
         raise InputFileError(
             f"{path}: leaf '{target}' must be 1 (signal) or 0 (background), it is also {label.max():g}"
         )
+    if event_id:
+        number = hash64(*(_bits(leaves[name]) for name in event_id))
+    else:
+        number = hash64(seed_of(path.name), np.arange(n))
     return FeatureColumns(
         features={name: leaves[leaf].astype(np.float32) for name, leaf in features.items()},
         theta={name: _six_digits(leaves[leaf]) for name, leaf in theta.items()},
         is_signal=label == 1,
         weight=leaves[weight].astype(np.float64) if weight is not None else np.ones(n),
-        event_id=hash64(*(leaves[name] for name in event_id)) if event_id else hash64(seed_of(path.name), np.arange(n)),
+        event_id=number,
     ).select(kept)
 
 
@@ -130,6 +135,11 @@ def _check_finite(path: Path, name: str, values: NDArray[Any]) -> None:
             f"{path}: leaf '{name}' is {values[~finite][0]} in {int((~finite).sum())} of {len(values)} rows "
             f"(first: row {int(np.argmin(finite))}); correct the ntuple"
         )
+
+
+def _bits(values: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers to hash: a leaf of decimals by its bit patterns."""
+    return values.astype(np.float32).view(np.uint32) if values.dtype.kind == "f" else values
 
 
 def _six_digits(values: NDArray[Any]) -> NDArray[np.float64]:

@@ -44,9 +44,9 @@ def detect(
 ) -> Mapping[str, NDArray[np.generic] | ak.Array]:
     """Return what the detector measures of a batch of events, named as in NanoAOD.
 
-    Leptons are found first; jets are clustered from all other visible particles. The missing momentum is
-    ``−(Σ jets + Σ leptons + soft term)``, all smeared, where the soft term is every visible particle outside the jets
-    and leptons that are kept.
+    Leptons are found first; jets are clustered from all other visible particles but lost isolated muons. The missing
+    momentum is ``−(Σ jets + Σ leptons + soft term)``, all smeared, where the soft term is every visible particle
+    outside the jets and leptons that are kept.
 
     Args:
         batch: n events of `pythia8mc.nextBatch`.
@@ -81,7 +81,10 @@ def detect(
 def _leptons(
     visible: Particles, event: NDArray[np.uint64], seed: int, config: DetectorConfig
 ) -> tuple[NDArray[np.int64], Particles]:
-    """Return the indices of the electrons and muons that are found, and the leptons as measured."""
+    """Return the indices of the leptons that leave nothing for the jets, and the leptons as measured.
+
+    An isolated muon that is not found is lost: it leaves hardly any energy in a calorimeter, and is missing momentum.
+    """
     flavour = np.abs(visible.tag)
     # half the threshold: resolution lifts no lepton by more
     index = np.flatnonzero(((flavour == 11) | (flavour == 13)) & (visible.pt > config.lepton_pt_min / 2))
@@ -93,7 +96,7 @@ def _leptons(
     shift = lepton_resolution(found.pt, found.eta, flavour) * normal(*keys, _Purpose.LEPTON_SMEARING)
     measured = found.scaled(np.maximum(1.0 + shift, 1e-3))
     good = identified & isolated & (measured.pt >= config.lepton_pt_min)
-    return index[good], measured[good]
+    return index[good | (isolated & (flavour == 13))], measured[good]
 
 
 def _activity_around(

@@ -218,13 +218,16 @@ class Analysis:
         return np.random.default_rng(np.random.SeedSequence([self.config.seed, *(b for b in "/".join(names).encode())]))
 
     def digest(self, *sections: str) -> str:
-        """Return a digest of sections of the configuration and, with ``code``, of ``analysis.py`` itself."""
+        """Return a digest of sections of the configuration; ``code`` and ``catalogue`` stand for their contents."""
         content: dict[str, Any] = {}
         dump = self.config.model_dump(mode="json")
         for section in sections:
             content[section] = dump[section]
             if section == "code":
                 content[section] = digest((self.path.parent / self.config.code).read_bytes())
+            if section == "catalogue":  # how it is generated is the ntuple's own business
+                every = {name: {"generate"} for name in self.catalogue.samples}
+                content[section] = self.catalogue.model_dump(mode="json", exclude={"base": True, "samples": every})
         return digest(json.dumps(content, sort_keys=True).encode())[:16]
 
     def with_luminosity(self, luminosity_fb: float) -> "Analysis":

@@ -51,7 +51,8 @@ class ParameterConfig(_Strict):
 class SystematicConfig(_Strict):
     """One source of uncertainty on the templates: an event-kind parameter, an object or a weight variation.
 
-    Without ``down`` an object variation is one-sided and mirrored around the nominal template.
+    Without ``down`` an object variation is one-sided and mirrored around the nominal template. With
+    ``normalisation_only`` only the yield moves: a shape below the noise of the simulation would fake a constraint.
     """
 
     parameter: str | None = None
@@ -59,6 +60,7 @@ class SystematicConfig(_Strict):
     weight: str | None = None
     up: float | None = None
     down: float | None = None
+    normalisation_only: bool = False
 
     @model_validator(mode="after")
     def _one_source(self) -> "SystematicConfig":
@@ -110,11 +112,15 @@ class SignificanceConfig(_Strict):
 
 
 class DiagnosticsConfig(_Strict):
-    """Event-kind points (``{jes: [0.95, 1.0, 1.05]}``) at which AUCs are quoted; bootstrap replicas."""
+    """Event-kind points (``{jes: [0.95, 1.0, 1.05]}``) at which AUCs are quoted; bootstrap replicas.
+
+    Classifiers are compared with ``reference``; an AUC lower by more than ``tolerance`` is no pass.
+    """
 
     at: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
     replicas: Annotated[int, Field(gt=1)] = 200
     reference: str | None = None
+    tolerance: Annotated[float, Field(ge=0)] = 0.01
 
 
 class DataConfig(_Strict):

@@ -10,7 +10,7 @@ from hypotheta.dataset import Dataset, ThetaPrior, training_weights
 from hypotheta.diagnostics.bootstrap import paired_auc_difference
 from hypotheta.diagnostics.leakage import ThetaSample, theta_leakage
 from hypotheta.diagnostics.roc import RocResult, roc
-from hypotheta.diagnostics.verdicts import Verdict
+from hypotheta.diagnostics.verdicts import Status, Verdict
 from hypotheta.hashing import folds
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import Analysis
@@ -68,7 +68,7 @@ def diagnose(analysis: Analysis, *, threads: int = 1) -> list[str]:
     tables = analysis.results / "tables"
     for name, rows in (("auc", areas), ("roc", curves), ("auc_difference", differences)):
         write_csv(tables / f"{name}.csv", list(rows[0]) if rows else ["classifier"], rows)
-    verdicts = [_leakage(analysis, training_dataset(analysis, store))]
+    verdicts = [_leakage(analysis, training_dataset(analysis, store)), *_against_reference(analysis, differences)]
     provenance = Provenance("diagnose", analysis.config.seed, threads, analysis.digest("diagnostics"))
     content = {"verdicts": [v.to_dict() for v in verdicts], "provenance": provenance.to_dict()}
     write_json(analysis.results / "verdicts.json", content)
@@ -110,6 +110,23 @@ def _differences(
                 "difference": difference.value,
                 "difference_error": difference.error,
             }
+
+
+def _against_reference(analysis: Analysis, rows: list[dict[str, Any]]) -> Iterator[Verdict]:
+    """Judge each classifier by its worst AUC difference to the reference, over hypotheses at nominal events."""
+    options = analysis.config.diagnostics
+    nominal = {analysis.space[n].column: v for n, v in analysis.space.nominal.values.items()}
+    here = [row for row in rows if all(row[k] == v for k, v in nominal.items())]
+    for name in analysis.config.classifiers:
+        own = [row for row in here if row["classifier"] == name]
+        if not own:
+            continue
+        worst = min(own, key=lambda row: float(row["difference"]))
+        value, error, limit = float(worst["difference"]), float(worst["difference_error"]), -options.tolerance
+        status: Status = "pass" if value >= limit else "warn" if value + 2 * error >= limit else "fail"
+        where = ", ".join(f"{p.name} = {worst[p.column]:g}" for p in analysis.space.of_kind("signal"))
+        message = f"{name} has an AUC {value:+.4f} ± {error:.4f} from {options.reference} at {where}, its worst"
+        yield Verdict(f"{name}_against_{options.reference}", status, value, error, limit, message)
 
 
 def _leakage(analysis: Analysis, dataset: Dataset) -> Verdict:

@@ -130,6 +130,7 @@ def _event_id(analysis: Analysis, sample: str, event_id: NDArray[np.uint64]) -> 
 
 def _table(analysis: Analysis, sample: str, variation: str, selection: Selection, total: float) -> FeatureTable:
     region = selection.region_index
+    data = analysis.catalogue[sample].kind == "data"
     kept = selection.events[region >= 0]
     columns = analysis.code.features(kept)
     names = tuple(spec.name for spec in analysis.code.FEATURES)
@@ -142,7 +143,7 @@ def _table(analysis: Analysis, sample: str, variation: str, selection: Selection
         regions=tuple(selection.regions),
         weight=kept.weight / total,
         event_id=kept.event_id,
-        factors=analysis.code.weight_variations(kept, analysis.cuts),
+        factors={} if data else analysis.code.weight_variations(kept, analysis.cuts),
     )
 
 

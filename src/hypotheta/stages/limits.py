@@ -36,7 +36,7 @@ def limits(
         analysis: the analysis.
         at: one hypothesis, as ``mass=850``.
         discriminant: one discriminant.
-        luminosity_fb: project to this luminosity, relative MC errors kept.
+        luminosity_fb: project to this luminosity: expected pre-fit limits only, relative MC errors kept.
         systematics: with False, μ is the only parameter.
         jobs: processes.
         threads: threads of each, recorded in the provenance.
@@ -59,8 +59,8 @@ def limits(
             entry,
             factor,
             systematics,
-            analysis.config.unblind,
-            options.band,
+            analysis.config.unblind and factor == 1.0,  # scaled counts would fluctuate like L, not √L
+            options.band if factor == 1.0 else "prefit",
             1.0 - options.confidence_level,
             analysis.config.seed,
         )

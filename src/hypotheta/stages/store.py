@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypotheta.classifiers.crossfit import CrossFitted
-from hypotheta.errors import InputFileError, closest
+from hypotheta.errors import ConfigurationError, InputFileError, closest
 from hypotheta.features import FeatureTable
 from hypotheta.ntuples import read_metadata, read_tree
 from hypotheta.parameters import ThetaPoint
@@ -64,8 +64,22 @@ class Store:
         return catalogue.expected_events(sample, self._generator_pb(sample), self.analysis.config.luminosity_fb)
 
     def cross_section(self, sample: str) -> float:
-        """Return the cross section of a sample in pb."""
+        """Return σ · k of a sample in pb."""
         return self.analysis.catalogue.cross_section(sample, self._generator_pb(sample))
+
+    def signal_cross_section(self, theta: ThetaPoint) -> float:
+        """Return σ · k of the signal at a hypothesis; its samples (decay channels) must agree on it.
+
+        Raises:
+            ConfigurationError: when there is no such signal, or its samples have different cross sections.
+        """
+        found = {name: self.cross_section(name) for name in self.analysis.signal_samples(theta)}
+        if len({float(f"{v:.9g}") for v in found.values()}) != 1:
+            raise ConfigurationError(
+                f"the signal samples at {theta} must have one cross section, they have {found or 'no sample'}; give "
+                "each decay channel the same cross_section_pb and its own branching_ratio"
+            )
+        return next(iter(found.values()))
 
     def _generator_pb(self, sample: str) -> dict[str, float | None]:
         """Return the generator's cross sections of a sample and of the slices that share its normalisation."""

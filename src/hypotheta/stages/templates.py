@@ -158,9 +158,8 @@ class _Builder:
         """Yield the summed template of a process in every variation; signal is scaled to σ·B = 1 pb."""
         point = self.analysis.space.point(theta)
         total: dict[str, Template] = {}
-        scale = 1.0
-        if self.analysis.catalogue[samples[0]].kind == "signal":
-            scale = 1.0 / sum(self.store.cross_section(name) for name in samples)
+        signal = self.analysis.catalogue[samples[0]].kind == "signal"
+        scale = 1.0 / self.store.signal_cross_section(theta) if signal else 1.0
         for name in samples:
             for variation, tree, weight in self._variations(name):
                 chosen = self.store.table(name, tree).region == self.store.table(name, tree).regions.index(region)
@@ -214,10 +213,9 @@ class _Builder:
             if size > 0:
                 found.append(Normalisation(f"{process}_cross_section", size, (process,)))
         for name, systematic in config.systematics.items():
-            if systematic.weight is not None:
-                found.append(Shape(name, f"{name}_up", f"{name}_down"))
-            else:
-                found.append(Shape(name, *self.analysis.systematic_variations(name)))
+            sides = (f"{name}_up", f"{name}_down")
+            up, down = sides if systematic.weight is not None else self.analysis.systematic_variations(name)
+            found.append(Shape(name, up, down, normalisation_only=systematic.normalisation_only))
         return tuple(found)
 
     @property
@@ -237,10 +235,10 @@ class _Builder:
             return {n: self.store.table(n).weight for n in self.analysis.catalogue.names("data")}
         weights = {name: self.store.table(name).weight for name in self.backgrounds}
         if data.inject is not None and data.inject_cross_section_pb > 0:
-            names = self.analysis.signal_samples(ThetaPoint(data.inject))
-            total = sum(self.store.cross_section(name) for name in names)
-            for name in names:
-                weights[name] = self.store.table(name).weight * data.inject_cross_section_pb / total
+            injected = ThetaPoint(data.inject)
+            scale = data.inject_cross_section_pb / self.store.signal_cross_section(injected)
+            for name in self.analysis.signal_samples(injected):
+                weights[name] = self.store.table(name).weight * scale
         if data.source == "asimov":
             return weights
         for name, weight in weights.items():

@@ -43,15 +43,17 @@ class Shape:
     Args:
         name: name of the nuisance parameter.
         up: variation of the templates at +1σ.
-        down: variation at −1σ; None for a one-sided one, whose other side is 2 · nominal − up, bin by bin and at least
-            0.001 · nominal.
+        down: variation at −1σ; None for a one-sided one: its yield is then 1 / the upward factor, its shape
+            2 · nominal − up bin by bin (at least 0.001 · nominal), both normalised to the nominal yield.
         samples: the samples it acts on; all when empty.
+        normalisation_only: leave out the shape, where it is smaller than the noise of the simulation.
     """
 
     name: str
     up: str
     down: str | None = None
     samples: tuple[str, ...] = ()
+    normalisation_only: bool = False
 
 
 Systematic = Normalisation | Shape

@@ -153,38 +153,42 @@ def _sample(templates: TemplateSet, theta: ThetaPoint, region: str, name: str, c
         if isinstance(systematic, Normalisation):
             modifiers.append(_normsys(systematic.name, 1.0 + systematic.size, 1.0 / (1.0 + systematic.size)))
         else:
-            up, down = _sides(templates, theta, region, name, systematic)
-            modifiers.extend(_shape(systematic.name, nominal, up, down))
+            modifiers.extend(_shape(templates, theta, region, name, systematic))
     return {"name": name, "data": nominal.values.tolist(), "modifiers": modifiers}
-
-
-def _sides(
-    templates: TemplateSet, theta: ThetaPoint, region: str, sample: str, systematic: Shape
-) -> tuple[Floats, Floats]:
-    """Return the templates at ±1σ, shape (b,) each; the missing side of a one-sided one mirrored."""
-    up = templates.get(theta, region, sample, systematic.up).values
-    if systematic.down is not None:
-        return up, templates.get(theta, region, sample, systematic.down).values
-    nominal = templates.get(theta, region, sample).values
-    return up, np.maximum(2.0 * nominal - up, _FLOOR * nominal)
 
 
 def _normsys(name: str, high: float, low: float) -> dict[str, Any]:
     return {"name": name, "type": "normsys", "data": {"hi": float(high), "lo": float(low)}}
 
 
-def _shape(name: str, nominal: Template, up: Floats, down: Floats) -> list[dict[str, Any]]:
+def _shape(
+    templates: TemplateSet, theta: ThetaPoint, region: str, sample: str, systematic: Shape
+) -> list[dict[str, Any]]:
     """Split a variation into its change of the yield (normsys) and its shape at the nominal yield (histosys)."""
-    total = nominal.values.sum()
+    nominal = templates.get(theta, region, sample).values
+    total = nominal.sum()
     if total <= 0:
         return []  # a sample that is empty in this region stays empty
-    if up.sum() <= 0 or down.sum() <= 0:
-        raise TemplateError(f"systematic '{name}' leaves nothing of a sample with {total:g} events; take it out there")
-    ratios = up.sum() / total, down.sum() / total
-    modifiers = [_normsys(name, *ratios)]
-    if len(nominal) > 1:
-        data = {"hi_data": (up / ratios[0]).tolist(), "lo_data": (down / ratios[1]).tolist()}
-        modifiers.append({"name": name, "type": "histosys", "data": data})
+    ratios: list[float] = []
+    shapes: list[Floats] = []
+    for side in (systematic.up, systematic.down):
+        if side is None:  # mirrored after the split: the floor on bins must not move the yield
+            mirrored = np.maximum(2.0 * nominal - shapes[0], _FLOOR * nominal)
+            ratios.append(1.0 / ratios[0])
+            shapes.append(mirrored * total / mirrored.sum())
+            continue
+        varied = templates.get(theta, region, sample, side).values
+        if varied.sum() <= 0:
+            raise TemplateError(
+                f"systematic '{systematic.name}' leaves nothing of '{sample}' ({total:g} events) in region '{region}'; "
+                "take it out there"
+            )
+        ratios.append(varied.sum() / total)
+        shapes.append(varied / ratios[-1])
+    modifiers = [_normsys(systematic.name, *ratios)]
+    if len(nominal) > 1 and not systematic.normalisation_only:
+        data = {"hi_data": shapes[0].tolist(), "lo_data": shapes[1].tolist()}
+        modifiers.append({"name": systematic.name, "type": "histosys", "data": data})
     return modifiers
 
 
