@@ -6,11 +6,12 @@ OUT ?=
 BIN := .venv/bin
 export MPLCONFIGDIR ?= $(CURDIR)/.venv/matplotlib
 
+INSTALL = test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install -qq --no-compile $(PIP_FLAGS) -c constraints.txt
 SNAKEMAKE = flock .venv/lock $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all
 
 .PHONY: ttbar-analysis quick test lint samples bench clean
 
-ttbar-analysis: .venv/run ## the default analysis: generated ntuples to limits
+ttbar-analysis: .venv/simulation ## the default analysis: generated ntuples to limits
 	@$(SNAKEMAKE) --directory analysis/ttbar -s analysis/ttbar/Snakefile --config events=$(EVENTS) out=$(abspath $(OUT))
 	@echo "Nothing is left to do: $(or $(OUT),analysis/ttbar/results)/report.html is up to date."
 
@@ -19,7 +20,7 @@ quick: .venv/run ## the same on the small committed samples, few epochs
 	    --config analysis=$(CURDIR)/analysis/ttbar/quick.yaml out=$(abspath $(OUT))
 	@echo "Nothing is left to do: $(or $(OUT),analysis/ttbar/results-quick)/report.html is up to date."
 
-samples: .venv/run ## only generate the default samples
+samples: .venv/simulation ## only generate the default samples
 	$(BIN)/hypotheta generate samples/ttbar.yaml --events-scale $(EVENTS) --jobs $(CORES)
 
 test: .venv/dev ## all tests, doctests of src and README included
@@ -34,11 +35,15 @@ bench: .venv/dev ## speed as ratios of our way to the plain way, same run, same 
 clean: ## results and generated samples; the environment stays
 	rm -rf analysis/*/results* analysis/*/.snakemake samples/generated
 
+# quick and test also work where Pythia has no wheel
 .venv/run: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -qq $(PIP_FLAGS) -c constraints.txt -e '.[simulation,workflow]'
+	$(INSTALL) -e '.[workflow]'
 	touch $@
 
-.venv/dev: .venv/run
-	$(BIN)/python -m pip install -qq $(PIP_FLAGS) -c constraints.txt -e '.[simulation,workflow,dev]'
-	touch $@
+.venv/simulation: pyproject.toml constraints.txt
+	$(INSTALL) -e '.[simulation,workflow]'
+	touch $@ .venv/run
+
+.venv/dev: pyproject.toml constraints.txt
+	($(INSTALL) -e '.[simulation,workflow,dev]') || ($(INSTALL) -e '.[workflow,dev]')
+	touch $@ .venv/run

@@ -49,7 +49,7 @@ FEATURES = (
     FeatureSpec("mwwbb", r"$m_{WWbb}$", "GeV", level="high", range=(200, 2000)),
     FeatureSpec("mjj", r"$m_{jj}$", "GeV", level="high", range=(0, 400)),
     FeatureSpec("mjjj", r"$m_{jjj}$", "GeV", level="high", range=(0, 600)),
-    FeatureSpec("mlv", r"$m_{\ell\nu}$", "GeV", level="high", range=(60, 260)),
+    FeatureSpec("mlv", r"$m_{\ell\nu}$", "GeV", level="high", range=(75, 275)),
     FeatureSpec("mjlv", r"$m_{j\ell\nu}$", "GeV", level="high", range=(0, 600)),
 )
 
