@@ -205,6 +205,14 @@ def finish(
             )
             drawn.set_zorder(10)
             _place(figure, top, drawn, _CORNERS.get(loc, (loc,)))
+        _lay_out(figure)
+        figure.set_layout_engine(None)  # final, or each format would lay it out again, most of the time of a save
+
+
+def _lay_out(figure: Figure) -> None:
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
 
 
 _CORNERS = {
@@ -216,7 +224,7 @@ _CORNERS = {
 
 def _place(figure: Figure, axes: Axes, legend: Legend, places: Sequence[str]) -> None:
     """Put the legend where the y axis must be stretched least, the first place among equals, and stretch it."""
-    figure.draw_without_rendering()
+    _lay_out(figure)
     points = _drawn_points(axes)
     stretches = []
     for place in places:
