@@ -117,11 +117,13 @@ def test_generation():
     from hypotheta.simulation import generate
 
     catalogue = Catalogue.load(ROOT / "samples/ttbar.yaml")
-    name, n = "ttbar_mtt_500_700", 1500
+    name, n = "ttbar_mtt_500_700", 4000
     entry = catalogue[name].generate
     entry = entry.model_copy(update={"card": catalogue.base / entry.card})
+    generate(name, entry, sqrt_s_TeV=14.0, seed=1, events=10)  # imports and the first initialisation
     sample, seconds = clocked(generate, name, entry, sqrt_s_TeV=14.0, seed=1, events=n)
     pythia = pythia8mc.Pythia("", False)
+    pythia.readString("Print:quiet = on")
     for line in sample.metadata["settings"].split("\n\n")[0].splitlines():
         pythia.readString(line)
     pythia.init()

@@ -139,7 +139,7 @@ def test_the_objects_are_those_of_lepton_jets(ttbar):
     positive = ak.to_numpy(ak.flatten(ak.broadcast_arrays(block, events["Muon_pt"])[0][events["Muon_pt"] > 25])) == 1
     assert (ak.to_numpy(prompt > 0) == positive).mean() > 0.9
     central = (np.abs(events["Jet_eta"]) < 2.5) & (events["Jet_pt"] > 20)
-    assert ak.mean(ak.sum(central & (events["Jet_hadronFlavour"] == 5), axis=1) >= 2) > 0.6
+    assert ak.mean(ak.sum(central & (events["Jet_hadronFlavour"] == 5), axis=1) >= 2) > 0.5  # 0.62 expected of 200
 
 
 def test_transverse_mass_of_the_leptonic_w(ttbar):
