@@ -148,8 +148,8 @@ def test_output_that_cannot_be_written(analysis, capfd):
 
 
 def test_stage_before_is_missing(analysis, capfd):
-    refuse(analysis, capfd, "train", "--classifier", "parameterized_bdt", match=["features", "no such file"])
-    refuse(analysis, capfd, "limits", match=["manifest.json"])
+    refuse(analysis, capfd, "train", "--classifier", "parameterized_bdt", match=["run 'hypotheta features'"])
+    refuse(analysis, capfd, "limits", match=["manifest.json", "run 'hypotheta templates'"])
 
 
 @pytest.mark.parametrize(
@@ -162,6 +162,29 @@ def test_stage_before_is_missing(analysis, capfd):
 )
 def test_wrong_names(analysis, capfd, arguments, match):
     refuse(analysis, capfd, *arguments, match=match)
+
+
+def test_nothing_to_generate(analysis, capfd):
+    analysis.run(capfd, *FEATURES)
+    assert main(["generate", str(analysis.folder / "samples.yaml")]) == 2
+    assert "every sample names its files" in capfd.readouterr().err
+    assert main(["generate", str(ROOT / "samples/ttbar.yaml"), "--events-scale", "-1"]) == 2
+    assert "must be positive, it is -1" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        ("def jet_threshold", "def jet_threshold(:", ["SyntaxError", "analysis.py, line"]),
+        ("TOP_MASS = 172.5", "TOP_MASS = 172.5 / 0", ["ZeroDivisionError", "analysis.py, line"]),
+        ('"met_phi": ak', '"met_phy": ak', ["no 'met_phi'", "did you mean 'met_phy'"]),
+    ],
+)
+def test_mistakes_in_the_users_code(analysis, capfd, old, new, match):
+    path = analysis.folder / "analysis.py"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    refuse(analysis, capfd, *FEATURES, match=match)
 
 
 def test_wrong_option_and_missing_analysis(capfd, tmp_path):

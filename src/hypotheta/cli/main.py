@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hypotheta import __version__
-from hypotheta.errors import HypothetaError
+from hypotheta.errors import ConfigurationError, HypothetaError
 from hypotheta.stages.progress import use_bars
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ Out = Annotated[Path | None, typer.Option("--out", help="Folder for results inst
 SampleName = Annotated[str | None, typer.Option("--sample", help="One sample; all where left out.")]
 ClassifierName = Annotated[str | None, typer.Option("--classifier", help="One classifier; all where left out.")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at a time.")]
-Luminosity = Annotated[float | None, typer.Option(help="Integrated luminosity in fb⁻¹ instead of the analysis'.")]
 
 _settings = {"debug": False, "threads": 1}
 
@@ -58,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as err:
         # typer may carry a click of its own, so a mistake in the arguments is told by what its exception can do
         if hasattr(err, "format_message"):
-            return _fail(f"{err.format_message()} (see --help)", 2)
+            return _fail(f"{err.format_message()} (see --help)", 2) if err.format_message() else 2
         if _settings["debug"]:
             traceback.print_exc()
         return _fail(f"internal error, {type(err).__name__}: {err} (run with --debug, and report it)", 1)
@@ -94,13 +93,13 @@ def _common(
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def _load(path: Path, out: Path | None, luminosity: float | None = None) -> "Analysis":
+def _load(path: Path, out: Path | None) -> "Analysis":
     from hypotheta.stages.analysis import Analysis
     from hypotheta.stages.files import make_folder
 
     analysis = Analysis.load(path, out=out)
     make_folder(analysis.results)  # an output that cannot be written is told before the work, not after it
-    return analysis if luminosity is None else analysis.with_luminosity(luminosity)
+    return analysis
 
 
 def _each(function: Callable[..., Path], items: list[tuple[object, ...]], jobs: int) -> list[Path]:
@@ -120,7 +119,7 @@ def generate(
     sample: SampleName = None,
     events_scale: Annotated[float, typer.Option(help="Factor on the number of events of every sample.")] = 1.0,
     seed: Annotated[int | None, typer.Option(help="Seed instead of the catalogue's.")] = None,
-    out: Out = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for ntuples instead of the catalogue's.")] = None,
     jobs: Jobs = 1,
 ) -> None:
     """Generate ntuples: Pythia 8, FastJet, parametric detector.
@@ -132,6 +131,10 @@ def generate(
 
     loaded = Catalogue.load(catalogue)
     names = [sample] if sample else [n for n, s in loaded.samples.items() if s.generate]
+    if not names:
+        raise ConfigurationError(f"{catalogue}: there is nothing to generate: every sample names its files")
+    if not events_scale > 0:
+        raise ConfigurationError(f"--events-scale must be positive, it is {events_scale:g}")
     made = _each(generate_named, [(catalogue, name, events_scale, seed, out) for name in names], jobs)
     if not sample:
         print(write_manifest(loaded, made))
@@ -191,25 +194,25 @@ def diagnose(analysis: AnalysisPath, out: Out = None) -> None:
 
 
 @app.command()
-def significance(analysis: AnalysisPath, out: Out = None, luminosity: Luminosity = None) -> None:
+def significance(analysis: AnalysisPath, out: Out = None) -> None:
     """Find the score cut with the largest Asimov significance for every hypothesis.
 
     Example: `hypotheta significance analysis/ttbar`
     """
     from hypotheta.stages.significance import significance as stage
 
-    print(stage(_load(analysis, out, luminosity)))
+    print(stage(_load(analysis, out)))
 
 
 @app.command()
-def templates(analysis: AnalysisPath, out: Out = None, luminosity: Luminosity = None) -> None:
+def templates(analysis: AnalysisPath, out: Out = None) -> None:
     """Fill templates of every discriminant, hypothesis, region and variation, and write pyhf workspaces.
 
     Example: `hypotheta templates analysis/ttbar`
     """
     from hypotheta.stages.templates import templates as stage
 
-    print(stage(_load(analysis, out, luminosity), threads=_settings["threads"]))
+    print(stage(_load(analysis, out), threads=_settings["threads"]))
 
 
 @app.command()
@@ -220,7 +223,7 @@ def limits(
     luminosity: Annotated[
         float | None, typer.Option(help="Project to this luminosity in fb⁻¹, relative MC errors kept; only prints.")
     ] = None,
-    no_systematics: Annotated[bool, typer.Option(help="All nuisances off; only prints.")] = False,
+    no_systematics: Annotated[bool, typer.Option("--no-systematics", help="All nuisances off; only prints.")] = False,
     out: Out = None,
     jobs: Jobs = 1,
 ) -> None:

@@ -4,8 +4,9 @@ import importlib.util
 import itertools
 import json
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -15,7 +16,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from hypotheta.catalogue import Catalogue, load_yaml, validated
-from hypotheta.errors import ConfigurationError, InputFileError, MissingCrossSectionError, closest
+from hypotheta.errors import (
+    ConfigurationError,
+    HypothetaError,
+    InputFileError,
+    MissingCrossSectionError,
+    closest,
+)
 from hypotheta.events import OBJECT_VARIATIONS, Events
 from hypotheta.features import FeatureSpec
 from hypotheta.hashing import digest
@@ -230,10 +237,6 @@ class Analysis:
                 content[section] = self.catalogue.model_dump(mode="json", exclude={"base": True, "samples": every})
         return digest(json.dumps(content, sort_keys=True).encode())[:16]
 
-    def with_luminosity(self, luminosity_fb: float) -> "Analysis":
-        """Return the analysis at another integrated luminosity, fb⁻¹."""
-        return replace(self, config=self.config.model_copy(update={"luminosity_fb": luminosity_fb}))
-
 
 def _read(path: Path, depth: int = 0) -> dict[str, Any]:
     """Read a YAML file and whatever it extends."""
@@ -246,6 +249,12 @@ def _read(path: Path, depth: int = 0) -> dict[str, Any]:
     return merged(base, raw)
 
 
+def _line_in(path: Path, err: Exception) -> int | str:
+    """Return the last line of a file that an exception passed through."""
+    lines = [frame.lineno for frame in traceback.extract_tb(err.__traceback__) if Path(frame.filename) == path]
+    return lines[-1] if lines and lines[-1] is not None else "?"
+
+
 def _import(path: Path, name: str) -> AnalysisCode:
     """Import the analysis' own code from its file."""
     if not path.is_file():
@@ -256,7 +265,15 @@ def _import(path: Path, name: str) -> AnalysisCode:
         raise ConfigurationError(f"{path}: the analysis' code must be a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module  # classes defined in it look their module up
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except HypothetaError:
+        raise
+    except Exception as err:  # whatever the user's own code raises
+        line = getattr(err, "lineno", None) or _line_in(path, err)
+        raise ConfigurationError(
+            f"{path}, line {line}: {type(err).__name__}: {err}; correct the analysis' code"
+        ) from err
     for needed in ("FEATURES", "Cuts", "select", "features", "weight_variations", "jet_threshold"):
         if not hasattr(module, needed):
             raise ConfigurationError(f"{path}: the analysis' code must define {needed}")

@@ -134,6 +134,12 @@ def _table(analysis: Analysis, sample: str, variation: str, selection: Selection
     kept = selection.events[region >= 0]
     columns = analysis.code.features(kept)
     names = tuple(spec.name for spec in analysis.code.FEATURES)
+    missing = [name for name in names if name not in columns]
+    if missing:
+        raise MissingBranchError(
+            f"{analysis.config.code}: features() returned no '{missing[0]}', which FEATURES declares"
+            + closest(missing[0], columns)
+        )
     return FeatureTable(
         sample=sample,
         variation=variation,

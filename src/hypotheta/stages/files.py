@@ -120,7 +120,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as err:
-        raise InputFileError(f"{path}: there is no such file; run the stage that makes it") from err
+        raise InputFileError(f"{path}: it is not there yet; run the verb that makes it first") from err
     except (OSError, ValueError) as err:
         raise InputFileError(f"{path}: not a whole JSON file ({err}); delete it and run its stage again") from err
 
@@ -152,7 +152,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         with path.open(encoding="utf-8", newline="") as handle:
             return list(csv.DictReader(handle))
     except FileNotFoundError as err:
-        raise InputFileError(f"{path}: there is no such file; run the stage that makes it") from err
+        raise InputFileError(f"{path}: it is not there yet; run the verb that makes it first") from err
 
 
 def file_digest(path: Path) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from hypotheta.errors import ConfigurationError, closest
+from hypotheta.errors import ConfigurationError, InputFileError, closest
 from hypotheta.hashing import digest
 from hypotheta.parameters import ThetaPoint
 from hypotheta.report import limits_text
@@ -47,6 +47,8 @@ def limits(
     point = None if at is None else ThetaPoint.parse(at)
     if point is not None:
         analysis.space.check_hull(analysis.space.point(point))
+    if not manifest_path(analysis).exists():
+        raise InputFileError(f"{manifest_path(analysis)}: it is not there yet; run 'hypotheta templates' first")
     manifest = read_json(manifest_path(analysis))
     chosen = _choose(manifest["workspaces"], point, discriminant)
     factor = 1.0 if luminosity_fb is None else luminosity_fb / manifest["luminosity_fb"]

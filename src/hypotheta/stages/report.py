@@ -35,7 +35,7 @@ def report(analysis: Analysis, *, threads: int = 1) -> str:
     provenance = _provenance(analysis, threads)
     write_json(analysis.results / "provenance.json", provenance)
     drawn = Pictures(store)
-    with progress("report", 6) as advance:
+    with progress("report", 8) as advance:
         sections = []
         for section in _sections(analysis, drawn, cutflow, provenance):
             sections.append(section)

@@ -52,7 +52,7 @@ class Store:
     def metadata(self, sample: str) -> dict[str, Any]:
         """Return what the features stage left beside the trees: cutflow, cross section, provenance."""
         if sample not in self._metadata:
-            path = feature_path(self.analysis, sample)
+            path = _made_by("features", feature_path(self.analysis, sample))
             self._metadata[sample] = json.loads(read_metadata(path)["hypotheta"])
         return self._metadata[sample]
 
@@ -100,8 +100,8 @@ class Store:
         return self._tables[sample][variation]
 
     def _read(self, sample: str) -> dict[str, FeatureTable]:
-        columns = read_tree(feature_path(self.analysis, sample), TREE)
         meta = self.metadata(sample)
+        columns = read_tree(feature_path(self.analysis, sample), TREE)
         names = [n.removeprefix("factor_").removesuffix("_up") for n in columns if n.endswith("_up")]
         scale = self.expected_events(sample)
         x = np.stack([columns[n] for n in meta["features"]], axis=1).astype(np.float32, copy=False)
@@ -131,7 +131,7 @@ class Store:
         key = (classifier, sample)
         path = score_path(self.analysis, classifier)
         if key not in self._scores:
-            self._scores[key] = read_tree(path, sample)
+            self._scores[key] = read_tree(_made_by("score", path), sample)
         branch = score_branch(self.analysis, point)
         if branch not in self._scores[key]:
             raise InputFileError(f"{path}: '{sample}' has no scores at {point}{closest(branch, self._scores[key])}")
@@ -177,8 +177,19 @@ class Store:
     def classifier(self, name: str) -> CrossFitted:
         """Load a trained classifier."""
         if name not in self._models:
-            self._models[name] = CrossFitted.load(model_path(self.analysis, name))
+            self._models[name] = CrossFitted.load(_made_by("train", model_path(self.analysis, name)))
         return self._models[name]
+
+
+def _made_by(verb: str, path: Path) -> Path:
+    """Return a path that is there.
+
+    Raises:
+        InputFileError: naming the verb to run, when it is not.
+    """
+    if not path.exists():
+        raise InputFileError(f"{path}: it is not there yet; run 'hypotheta {verb}' on this analysis first")
+    return path
 
 
 def _row_ranges(index: NDArray[np.int8], names: list[str]) -> Iterator[tuple[str, slice]]:
