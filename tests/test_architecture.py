@@ -26,6 +26,8 @@ HEAVY = {
     "mplhep": {"plots"},
     "pythia8mc": {"simulation"},
     "fastjet": {"simulation"},
+    "onnx": {"classifiers"},
+    "onnxruntime": {"classifiers"},
 }
 
 

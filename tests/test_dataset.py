@@ -126,6 +126,77 @@ def test_training_weights_name_what_is_missing():
         training_weights(data.select(np.zeros(600, dtype=bool)))
 
 
+@pytest.mark.parametrize("policy", ["keep", "refuse", "drop", "absolute"])
+def test_policies_for_negative_weights(policy):
+    data = dataset(weight=np.where(np.arange(600) % 7 == 0, -0.2, 1.0))
+    if policy == "refuse":
+        with pytest.raises(InvalidEventsError, match="86 of 600 training events have a negative weight"):
+            training_weights(data, negative=policy)
+        assert training_weights(replace(data, weight=np.abs(data.weight)), negative=policy).mean() == pytest.approx(1)
+        return
+    weight = training_weights(data, negative=policy)
+    sign = {"keep": -1, "drop": 0, "absolute": 1}[policy]
+    np.testing.assert_array_equal(np.sign(weight), np.where(data.weight < 0, sign, 1))
+    # balanced whatever becomes of them
+    for jes in JES.grid:
+        here = data.at(ThetaPoint({"jes": jes}))
+        assert weight[here & data.is_signal].sum() == pytest.approx(len(data) / 6)
+        assert weight[here & ~data.is_signal].sum() == pytest.approx(len(data) / 6)
+
+
+def test_flat_in_a_feature_both_classes_have_the_same_distribution_of_it():
+    rng = np.random.default_rng(1)
+    data = dataset(6000)
+    values = np.where(data.is_signal, rng.choice(4, 6000, p=(0.1, 0.2, 0.3, 0.4)), rng.choice(4, 6000))
+    data = replace(data, x=values[:, None].astype(np.float32))
+    weight = training_weights(data, flat_in="f")
+    assert weight.mean() == pytest.approx(1)
+    for jes in JES.grid:
+        here = data.at(ThetaPoint({"jes": jes}))
+        for value in range(4):
+            for y in (0, 1):
+                assert weight[here & (values == value) & (data.y == y)].sum() == pytest.approx(6000 / 3 / 4 / 2)
+    group = here & data.is_signal & (values == 2) & (data.theta[:, 0] == 500.0)
+    np.testing.assert_allclose(weight[group] / data.weight[group], (weight[group] / data.weight[group])[0])
+    with pytest.raises(ConfigurationError, match="no feature 'g'; there are: f"):
+        training_weights(data, flat_in="g")
+    apart = replace(data, x=(data.x + 100 * data.y[:, None]).astype(np.float32))
+    with pytest.raises(InvalidEventsError, match="no bin of 'f' holds both classes; balance in another feature"):
+        training_weights(apart, flat_in="f")
+
+
+def test_features_by_name_and_in_order():
+    data = Dataset.from_tables([(table(), ThetaPoint({"mass": 500}), 1)], SPACE)
+    both = data.with_features(["g", "f"])
+    assert both.feature_names == ("g", "f")
+    np.testing.assert_array_equal(both.x, data.x[:, ::-1])
+    with pytest.raises(ConfigurationError, match="no feature 'h'"):
+        data.with_features(["h"])
+
+
+def test_restricted_to_values_background_stays():
+    data = dataset()
+    some = data.restricted({"mass": [500.0], "jes": [0.9, 1.0]})
+    assert set(some.theta[some.is_signal, 0]) == {500.0}
+    assert set(some.theta[:, 1]) == {0.9, 1.0}
+    assert (~some.is_signal).sum() == (~data.is_signal & (data.theta[:, 1] < 1.05)).sum()
+    assert len(data.restricted({})) == len(data)
+    with pytest.raises(ConfigurationError, match=r"no events at jes = 0\.95; there are at 0\.9, 1, 1\.1"):
+        data.restricted({"jes": [0.95]})
+    with pytest.raises(ConfigurationError, match="no parameter 'mas'; did you mean 'mass'"):
+        data.restricted({"mas": [500.0]})
+
+
+def test_without_a_point_holds_out_its_events_only():
+    data = dataset()
+    rest = data.without(ThetaPoint({"mass": 500.0}))
+    assert len(rest) == len(data) - (data.theta[:, 0] == 500.0).sum()
+    np.testing.assert_array_equal(rest.signal_points, [[1000, 0.9], [1000, 1.0], [1000, 1.1]])
+    assert len(data.signal_points) == 6
+    with pytest.raises(ConfigurationError, match="no events at mass = 700 to be held out"):
+        data.without(ThetaPoint({"mass": 700.0}))
+
+
 def conditional_dataset():
     """At jes = 0.9 only the light signal is accepted, at 1.1 only the heavy one."""
     data = dataset(6000)

@@ -35,7 +35,7 @@ FEATURES = (
     FeatureSpec("l_phi", r"$\phi_{\ell}$", "rad", range=_PHI),
     FeatureSpec("met", r"$p_\mathrm{T}^{\mathrm{miss}}$", "GeV", range=(0, 400)),
     FeatureSpec("met_phi", r"$\phi^{\mathrm{miss}}$", "rad", range=_PHI),
-    FeatureSpec("njet", r"$n_{\mathrm{jet}}$", range=(3.5, 10.5)),
+    FeatureSpec("njet", r"$n_{\mathrm{jet}}$", range=(3.5, 10.5), bins=7),
     *(
         spec
         for i, highest in ((1, 700), (2, 500), (3, 300), (4, 200))
@@ -43,10 +43,10 @@ FEATURES = (
             FeatureSpec(f"j{i}_pt", rf"$p_\mathrm{{T}}^{{j_{i}}}$", "GeV", range=(0, highest)),
             FeatureSpec(f"j{i}_eta", rf"$\eta_{{j_{i}}}$", range=(-3, 3)),
             FeatureSpec(f"j{i}_phi", rf"$\phi_{{j_{i}}}$", "rad", range=_PHI),
-            FeatureSpec(f"j{i}_b", rf"$b$ tag of $j_{i}$", range=(-0.5, 1.5)),
+            FeatureSpec(f"j{i}_b", rf"$b$ tag of $j_{i}$", range=(-0.5, 1.5), bins=2),
         )
     ),
-    FeatureSpec("mwwbb", r"$m_{WWbb}$", "GeV", level="high", range=(200, 2000)),
+    FeatureSpec("mwwbb", r"$m_{WWbb}$", "GeV", level="high", range=(200, 2000), bins=36),
     FeatureSpec("mjj", r"$m_{jj}$", "GeV", level="high", range=(0, 400)),
     FeatureSpec("mjjj", r"$m_{jjj}$", "GeV", level="high", range=(0, 600)),
     FeatureSpec("mlv", r"$m_{\ell\nu}$", "GeV", level="high", range=(75, 275)),

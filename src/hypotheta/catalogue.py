@@ -5,8 +5,9 @@ A catalogue is a YAML file, validated by pydantic with unknown keys forbidden. T
 error, never 1.
 """
 
+import fnmatch
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -138,6 +139,26 @@ class Catalogue(_Strict):
             raise ConfigurationError(f"there is no sample '{name}'{closest(name, self.samples)}")
         return self.samples[name]
 
+    def restricted(self, patterns: Sequence[str]) -> "Catalogue":
+        """Return the catalogue with the samples whose names match a pattern, as ``ttbar_*``.
+
+        Raises:
+            ConfigurationError: a pattern matches nothing, or slices that share a normalisation are torn apart.
+        """
+        for pattern in patterns:
+            if not fnmatch.filter(self.samples, pattern):
+                raise ConfigurationError(f"no sample matches '{pattern}'{closest(pattern, self.samples)}")
+        kept = {n: s for n, s in self.samples.items() if any(fnmatch.fnmatchcase(n, p) for p in patterns)}
+        for name, sample in self.samples.items():
+            rule = sample.normalisation
+            shared = [n for n, s in kept.items() if rule is not None and s.normalisation == rule]
+            if name not in kept and shared:
+                raise ConfigurationError(
+                    f"samples '{name}' and '{shared[0]}' share the normalisation '{sample.normalisation}'; take all of "
+                    "its samples, or none"
+                )
+        return self.model_copy(update={"samples": kept})
+
     def files(self, name: str) -> list[Path]:
         """Return the ntuple files of a sample, absolute or relative to the working folder."""
         sample = self[name]
@@ -255,8 +276,10 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":  # <<: *anchor
+                continue
             key = self.construct_object(key_node, deep=True)
-            if key_node.tag != "tag:yaml.org,2002:merge" and str(key) in seen:
+            if str(key) in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key '{key}' stands here twice", key_node.start_mark
                 )

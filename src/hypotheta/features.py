@@ -25,6 +25,7 @@ class FeatureSpec:
         unit: its unit, empty for a pure number.
         level: ``low`` (measured momenta, counts) or ``high`` (reconstructed masses).
         range: the range that a plot shows, None for the range of the events.
+        bins: bins of a plot over that range.
     """
 
     name: str
@@ -32,6 +33,7 @@ class FeatureSpec:
     unit: str = ""
     level: Literal["low", "high"] = "low"
     range: tuple[float, float] | None = None
+    bins: int = 40
 
     @property
     def axis_label(self) -> str:
@@ -93,6 +95,12 @@ class FeatureTable:
         if name not in self.names:
             raise MissingBranchError(f"there is no feature '{name}'{closest(name, self.names)}")
         return self.x[:, self.names.index(name)]
+
+    def matrix(self, names: Sequence[str]) -> NDArray[np.float32]:
+        """Return some features in the given order, shape (n, len(names)); raises as `column`."""
+        if tuple(names) == self.names:
+            return self.x
+        return np.stack([self.column(name) for name in names], axis=1)
 
     def select(self, mask: NDArray[np.bool_]) -> "FeatureTable":
         """Return the events of a mask, shape (n,)."""

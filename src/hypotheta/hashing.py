@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-__all__ = ["digest", "folds", "hash64", "normal", "seed_of", "uniform"]
+__all__ = ["digest", "folds", "halves", "hash64", "normal", "seed_of", "uniform"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -67,6 +67,12 @@ def folds(event_id: ArrayLike, n_folds: int) -> NDArray[np.int64]:
         The fold of each event, shape (n,), in 0 … n_folds − 1.
     """
     return (hash64(0xF01D, event_id) % np.uint64(n_folds)).astype(np.int64)
+
+
+def halves(event_id: ArrayLike) -> NDArray[np.bool_]:
+    """Tell the events of one half from those of the other, independently of `folds`, shape (n,)."""
+    half: NDArray[np.bool_] = (hash64(0xCD7, event_id) & np.uint64(1)).astype(np.bool_)
+    return half
 
 
 def seed_of(*parts: Any) -> int:

@@ -1,20 +1,16 @@
 import numpy as np
 import pytest
 
-from hypotheta.classifiers import BDTConfig, NetworkConfig, PerHypothesisConfig
+from hypotheta.classifiers import BDTConfig, PerHypothesisConfig
 from hypotheta.classifiers.crossfit import CrossFitted
-from hypotheta.classifiers.scale import QuantileScale
+from hypotheta.classifiers.signature import Signature
 from hypotheta.dataset import Dataset
-from hypotheta.errors import ConfigurationError, EmptySelectionError, UntrainedHypothesisError
+from hypotheta.errors import ConfigurationError, UntrainedHypothesisError
 from hypotheta.exact import GaussianOnFlat
 from hypotheta.hashing import folds
-from hypotheta.parameters import Parameter, ParameterSpace, ThetaPoint
+from hypotheta.parameters import Parameter, ParameterSpace
 
 TOY = GaussianOnFlat(0.5, -4, 4)
-
-
-def change(data, **arrays):
-    return Dataset(**{**vars(data), **arrays})
 
 
 def memorisable(n=1000, seed=0):
@@ -57,107 +53,56 @@ def test_fewer_than_three_folds_are_refused():
         CrossFitted.fit(BDTConfig(), memorisable(), folds=2, rng=np.random.default_rng(0))
 
 
-class Distorted:
-    """An exact classifier whose logit is a monotone function of the truth, another one for each model."""
+class Told:
+    """A classifier whose logit is its number: it tells who scored an event."""
 
-    def __init__(self, factor, shift):
-        self.factor, self.shift = factor, shift
+    members = 2
 
-    def logit(self, x, theta):
-        return self.factor * TOY.log_ratio(x[:, 0], theta) + self.shift
+    def __init__(self, number):
+        self.number = float(number)
 
+    def logit(self, x, _theta, **_options):
+        return np.full(len(x), self.number)
 
-def distorted_scale(n=20_000, models=((1.0, 0.0), (2.0, 1.0), (0.5, -3.0)), weight=None):
-    rng = np.random.default_rng(2)
-    data = TOY.sample((-1.0, 0.0, 1.0), n, rng)
-    if weight is not None:
-        data = change(data, weight=weight(data))
-    parts = [data.select(folds(data.event_id, 3) == i) for i in range(3)]
-    return QuantileScale.fit([Distorted(*m) for m in models], parts, data.space), parts
+    def logit_grid(self, x, thetas, **_options):
+        return np.full((len(x), len(thetas)), self.number)
 
-
-def test_models_on_different_scales_come_to_one():
-    models = ((1.0, 0.0), (2.0, 1.0), (0.5, -3.0))
-    scale, _ = distorted_scale(models=models)
-    x = np.linspace(-1.5, 1.5, 301)[:, None]
-    theta = np.zeros((301, 1))
-    mapped = [scale.to_common(i, Distorted(*m).logit(x, 0.0), theta) for i, m in enumerate(models)]
-    truth = TOY.log_ratio(x[:, 0], 0.0) * np.mean([1.0, 2.0, 0.5]) + np.mean([0.0, 1.0, -3.0])
-    for values in mapped:
-        np.testing.assert_allclose(values, truth, atol=0.25)
-        order = np.argsort(truth)
-        assert (np.diff(values[order]) > -1e-9).all()
+    def member_logits(self, x, _theta, **_options):
+        return np.full((2, len(x)), self.number)
 
 
-def test_the_map_is_the_identity_for_equal_models_and_has_slope_one_outside():
-    # the same model with the same tuning events: nothing to map
-    data = TOY.sample((-1.0, 0.0, 1.0), 2000, np.random.default_rng(0))
-    scale = QuantileScale.fit([Distorted(1.0, 0.0)] * 2, [data, data], data.space)
-    z = np.linspace(-200, 50, 500)
-    np.testing.assert_allclose(scale.to_common(0, z, np.full((500, 1), 0.37)), z, atol=1e-9)
-    scale, _ = distorted_scale()
-    far = scale.to_common(1, np.array([100.0, 101.5, -900.0, -902.0]), np.zeros((4, 1)))
-    assert np.diff(far)[[0, 2]] == pytest.approx([1.5, -2.0])
+class Identity:
+    def to_common(self, _model, logits, _theta):
+        return logits
 
 
-def test_theta_row_by_row_equals_one_theta():
-    scale, _ = distorted_scale()
-    z = np.random.default_rng(0).normal(size=60)
-    theta = np.repeat([-1.0, 0.25, 1.0], 20)[:, None]
-    rows = scale.to_common(2, z, theta)
-    for point in (-1.0, 0.25, 1.0):
-        here = theta[:, 0] == point
-        np.testing.assert_array_equal(rows[here], scale.to_common(2, z[here], theta[here]))
+@pytest.mark.parametrize("k", [3, 4, 7])
+def test_by_the_fold_rule_one_model_has_not_seen_an_event_and_another_was_trained_on_it(k):
+    data = memorisable()
+    space = data.space
+    signature = Signature(data.feature_names, space, space.names, np.zeros((1, 1)))
+    crossed = CrossFitted(tuple(Told(i) for i in range(k)), signature, Identity(), {})
+    fold = folds(data.event_id, k)
+    arguments = data.x, [0.0], data.event_id
+    np.testing.assert_array_equal(crossed.logit(*arguments), fold)
+    np.testing.assert_array_equal(crossed.member_logits(*arguments), np.stack([fold, fold]))
+    np.testing.assert_array_equal(crossed.logit_grid(data.x, [[0.0], [0.0]], data.event_id), np.stack([fold] * 2, 1))
+    scorer = crossed.logit_in_training(*arguments)
+    # model i is trained on all folds but i and i + 1
+    assert not np.any((scorer == fold) | ((scorer + 1) % k == fold))
 
 
-def test_background_quantile_has_its_efficiency():
-    # background on the right counts four times: the efficiency is the weighted one
-    scale, parts = distorted_scale(
-        models=((1.0, 0.0),) * 3, weight=lambda d: np.where((d.y == 0) & (d.x[:, 0] > 0), 4.0, 1.0)
-    )
-    for theta in (0.0, 1.0):
-        point = ThetaPoint({"theta": theta})
-        cuts = scale.background_quantile(point, [0.3, 0.1, 0.02])
-        assert (np.diff(cuts) > 0).all()
-        z = np.concatenate([TOY.log_ratio(p.x[p.y == 0, 0], theta) for p in parts])
-        w = np.concatenate([p.weight[p.y == 0] for p in parts])
-        found = [w[z > cut].sum() / w.sum() for cut in cuts]
-        np.testing.assert_allclose(found, [0.3, 0.1, 0.02], rtol=0.05)
-    smallest = scale.smallest_efficiency(point)
-    assert 2e-4 < smallest < 5e-3
-    assert np.isfinite(scale.background_quantile(point, smallest)).all()
-    with pytest.raises(ConfigurationError, match=r"background efficiency 1e-09 at theta = 1: .* resolves"):
-        scale.background_quantile(point, 1e-9)
+def test_the_model_of_the_training_remembers_and_the_one_of_the_quotation_does_not():
+    data = memorisable()
+    config = BDTConfig(trees=80, patience=80, depth=8, min_child_weight=0, learning_rate=0.5, bins=4096, draws=1)
+    crossed = CrossFitted.fit(config, data, folds=3, rng=np.random.default_rng(1))
+    right = data.y == 1
 
+    def accuracy(logits):
+        return np.mean((logits > np.median(logits)) == right)
 
-def test_a_grid_point_that_cannot_be_scored_borrows_from_the_nearest():
-    space = ParameterSpace(
-        (Parameter("theta", "signal", (-1.0, 0.0, 1.0)), Parameter("shift", "event", (0.0, 1.0), nominal=0.0))
-    )
-    data = TOY.sample((-1.0, 0.0, 1.0), 500, np.random.default_rng(0))
-    data = change(data, theta=np.hstack([data.theta, np.zeros((len(data), 1))]), space=space)
-
-    class Gap:
-        def logit(self, x, theta):
-            if theta[0] == 0.0:
-                raise UntrainedHypothesisError("none")
-            return TOY.log_ratio(x[:, 0], theta[0])
-
-    scale = QuantileScale.fit([Gap()] * 3, [data] * 3, space)
-    np.testing.assert_array_equal(scale.quantiles[:, :, 0], scale.quantiles[:, :, 1])  # no event at shift = 1
-    np.testing.assert_array_equal(scale.quantiles[:, 1], scale.quantiles[:, 0])
-    with pytest.raises(EmptySelectionError, match="no background event"):
-        QuantileScale.fit([Gap()] * 3, [data.select(data.is_signal)] * 3, space)
-
-
-def test_logit_grid_is_a_loop_over_theta():
-    data = TOY.sample((-1.0, 0.0, 1.0), 300, np.random.default_rng(0))
-    crossed = CrossFitted.fit(NetworkConfig(hidden=(8,), epochs=1), data, folds=3, rng=np.random.default_rng(0))
-    thetas = np.array([[-1.0], [0.3]])
-    grid = crossed.logit_grid(data.x, thetas, data.event_id)
-    assert grid.shape == (len(data), 2)
-    np.testing.assert_array_equal(grid[:, 1], crossed.logit(data.x, [0.3], data.event_id))
-    assert crossed.logit_grid(data.x, np.empty((0, 1)), data.event_id).shape == (len(data), 0)
+    assert accuracy(crossed.logit_in_training(data.x, [0.0], data.event_id)) > 0.6
+    assert abs(accuracy(crossed.logit(data.x, [0.0], data.event_id)) - 0.5) < 0.06
 
 
 def test_fixed_networks_are_cross_fitted_at_their_points_only():

@@ -6,9 +6,11 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from hypotheta.classifiers import BDTConfig, ClassifierConfig, NetworkConfig, PerHypothesisConfig
+from hypotheta.classifiers.architecture import ConditionedNetworks
 from hypotheta.classifiers.bdt import ParameterizedBDT
 from hypotheta.classifiers.networks import ParameterizedNetwork
-from hypotheta.classifiers.training import one_cycle, pick_device, predict
+from hypotheta.classifiers.prediction import predict, predict_grid
+from hypotheta.classifiers.training import Batches, TensorSet, one_cycle, pick_device, train_networks
 from hypotheta.dataset import ThetaPrior, training_weights
 from hypotheta.errors import ConfigurationError, FitError, InvalidEventsError
 from hypotheta.exact import GaussianOnFlat
@@ -17,8 +19,7 @@ TOY = GaussianOnFlat(0.25, -4, 4)
 
 
 def fit(model, train, tuning, seed=1):
-    prior = ThetaPrior.from_dataset(train, training_weights(train))
-    return model.fit(train, tuning, prior=prior, rng=np.random.default_rng(seed))
+    return model.fit(train, tuning, rng=np.random.default_rng(seed))
 
 
 def test_the_toy_is_learned_also_between_the_hypotheses():
@@ -45,9 +46,11 @@ def test_background_gets_a_fresh_theta_at_every_epoch_and_tuning_events_one():
     prior = Recording.from_dataset(train, training_weights(train))
     network = ParameterizedNetwork(NetworkConfig(hidden=(8,), epochs=4))
     network.fit(train, tuning, prior=prior, rng=rng)
+    # after the last epoch its θ are drawn once more, for the exposure
     training = [theta for theta in drawn if len(theta) == len(train)]
-    assert len(training) >= 4
-    assert all((a != b).any() for a, b in pairwise(training))
+    assert len(training) == 5
+    assert all((a != b).any() for a, b in pairwise(training[:-1]))
+    np.testing.assert_array_equal(training[-1], training[-2])
     assert len(drawn) - len(training) == 1
 
 
@@ -79,7 +82,7 @@ def test_best_epoch_is_kept_and_patience_stops():
     train, tuning = TOY.sample((0.0,), 60, rng), TOY.sample((0.0,), 2000, rng)
     config = NetworkConfig(hidden=(64, 64), epochs=60, patience=4, batch_size=20, learning_rate=0.02)
     network = fit(ParameterizedNetwork(config), train, tuning)
-    losses, best = network.training["tuning_loss"], network.training["best_epoch"]
+    losses, (best,) = np.array(network.training["tuning_loss"])[:, 0], network.training["best_epoch"]
     assert best == int(np.argmin(losses))
     assert len(losses) == best + 1 + 4 < 60
     logits = network.logit(tuning.x, [0.0])
@@ -108,7 +111,7 @@ def test_negative_weights_subtract_in_the_network_and_are_refused_by_the_trees()
     config = NetworkConfig(hidden=(16,), epochs=8, batch_size=500)
     plain, subtracted = (fit(ParameterizedNetwork(config), d, d).logit(x, [0.0]) for d in (data, cancelled))
     assert (subtracted - plain)[0] > (subtracted - plain)[1] + 1
-    with pytest.raises(InvalidEventsError, match="the boosted trees take no negative weights"):
+    with pytest.raises(InvalidEventsError, match="1[0-9]{3} of 9[0-9]{3} training events have a negative weight"):
         fit(ParameterizedBDT(BDTConfig(trees=2)), cancelled, cancelled)
 
 
@@ -130,14 +133,139 @@ def test_one_cycle_peaks_at_a_third_and_ends_low():
     assert (np.diff(rates[300:]) < 0).all()
 
 
-def test_predict_in_chunks_is_the_whole():
-    class Sum(torch.nn.Module):
-        def forward(self, x, theta):
-            return x.sum(1) + theta.sum(1)
+def random_networks(members=3, d=2, q=2, *, conditioning="affine", seed=0, activation="silu"):
+    """Networks with all weights away from zero, the scales too."""
+    config = NetworkConfig(hidden=(5, 4), ensemble=members, activation=activation)
+    networks = ConditionedNetworks(d, q, config, conditioning, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed + 1)
+    with torch.no_grad():
+        for value in networks.parameters():
+            value.normal_(0.0, 0.7, generator=generator)
+    networks.set_scale("x", np.arange(1.0, d + 1), np.full(d, 2.0))
+    networks.set_scale("theta", np.full(q, 0.5), np.full(q, 3.0))
+    return networks
 
-    x, theta = (torch.randn(40_000, 2, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
-    assert torch.equal(predict(Sum(), x, theta), x.sum(1) + theta.sum(1))
-    assert predict(Sum(), x[:0], theta[:0]).shape == (0,)
+
+def drawn(n, width, seed=0):
+    return torch.randn(n, width, generator=torch.Generator().manual_seed(seed))
+
+
+def plain_network(networks, member, x, theta):
+    """The formula of the class, for one member, with nothing but numpy."""
+    act = {"silu": lambda z: z / (1 + np.exp(-z)), "relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}
+    name = networks.activation.__name__
+    state = {k: v.numpy().astype(float) for k, v in networks.state_dict().items()}
+    h = (x.numpy() - state["x_offset"]) / state["x_scale"]
+    t = (theta.numpy() - state["theta_offset"]) / state["theta_scale"]
+    layers = len(networks.weight)
+    for i in range(layers):
+        h = h @ state[f"weight.{i}"][member] + state[f"bias.{i}"][member]
+        if f"scale.{i}" in state:
+            h = h * (1 + t @ state[f"scale.{i}"][member])
+        if f"shift.{i}" in state:
+            h = h + t @ state[f"shift.{i}"][member]
+        if i < layers - 1:
+            h = act[name](h)
+    return h[:, 0]
+
+
+@pytest.mark.parametrize("activation", ["silu", "relu", "tanh"])
+@pytest.mark.parametrize(("conditioning", "q"), [("concatenated", 2), ("affine", 2), ("affine", 0)])
+def test_the_networks_are_their_formula(conditioning, q, activation):
+    networks = random_networks(q=q, conditioning=conditioning, activation=activation)
+    x, theta = drawn(50, 2), drawn(50, q, 1)
+    found = networks(x, theta).detach().numpy()
+    for member in range(3):
+        np.testing.assert_allclose(found[member], plain_network(networks, member, x, theta), rtol=1e-4, atol=1e-5)
+    assert len(networks.shift) == (0 if q == 0 else {"concatenated": 1, "affine": 2}[conditioning])
+    assert len(networks.scale) == (2 if q and conditioning == "affine" else 0)
+
+
+def test_concatenating_is_a_shift_of_the_first_layer():
+    networks = random_networks(1, conditioning="concatenated")
+    joined = torch.cat([networks.weight[0][0], networks.shift[0][0]])
+    x, theta = drawn(50, 2), drawn(50, 2, 1)
+    inputs = torch.cat([(x - networks.x_offset) / networks.x_scale, (theta - 0.5) / 3.0], dim=1)
+    first = inputs @ joined + networks.bias[0][0]
+    np.testing.assert_allclose(
+        networks.at(first[None], [(None, None), (None, None)]).detach(), networks(x, theta).detach(), rtol=1e-4
+    )
+
+
+def test_predict_in_chunks_is_the_whole():
+    networks = random_networks()
+    x, theta = drawn(5_000, 2), drawn(5_000, 2, 1)
+    torch.testing.assert_close(predict(networks, x, theta), networks(x, theta).detach())
+    assert predict(networks, x[:0], theta[:0]).shape == (3, 0)
+    points = theta[:4]
+    grid = predict_grid(networks, x.numpy(), points)
+    for j, point in enumerate(points):
+        whole = networks(x, point.expand(5_000, 2)).detach().double().mean(dim=0)
+        np.testing.assert_allclose(grid[:, j], whole, rtol=0, atol=1e-5)
+
+
+def test_members_with_own_events_are_members_alone():
+    networks = random_networks()
+    x, theta = drawn(60, 2).view(3, 20, 2), drawn(60, 2, 1).view(3, 20, 2)
+    together = networks(x, theta).detach()
+    for member in range(3):
+        torch.testing.assert_close(together[member], networks(x[member], theta[member]).detach()[member])
+
+
+def test_an_affine_network_starts_as_one_that_is_shifted_and_learns_its_scales():
+    data = TOY.sample((-1.0, 1.0), 300, np.random.default_rng(0))
+    networks = ConditionedNetworks(1, 1, NetworkConfig(hidden=(5,)), "affine", torch.Generator().manual_seed(0))
+    assert all((scale == 0).all() for scale in networks.scale)
+    config = NetworkConfig(hidden=(8, 8), epochs=3, batch_size=50)
+    affine, concatenated = (
+        fit(ParameterizedNetwork(config.model_copy(update={"conditioning": kind})), data, data)
+        for kind in ("affine", "concatenated")
+    )
+    assert all((scale.abs() > 1e-3).any() for scale in affine._trained.scale)
+    assert (affine.logit(data.x, [0.3]) != concatenated.logit(data.x, [0.3])).any()
+
+
+def test_members_of_an_ensemble_differ_and_their_mean_is_better():
+    rng = np.random.default_rng(0)
+    train, tuning = TOY.sample((-1.0, 0.0, 1.0), 500, rng), TOY.sample((-1.0, 0.0, 1.0), 500, rng)
+    config = NetworkConfig(hidden=(32, 32), epochs=6, batch_size=100, ensemble=4)
+    network = fit(ParameterizedNetwork(config), train, tuning)
+    x = np.linspace(-4, 4, 2001, dtype=np.float32)[:, None]
+    members = network.member_logits(x, [0.5])
+    spread = members.std(axis=0)
+    assert spread.min() > 1e-3
+    assert spread.mean() < 0.5 * members.std(axis=1).mean()
+    posterior = TOY.posterior(x[:, 0], 0.5)
+    errors = [np.sqrt(np.mean((1 / (1 + np.exp(-z)) - posterior) ** 2)) for z in [network.logit(x, [0.5]), *members]]
+    assert errors[0] < np.mean(errors[1:])
+    assert len(network.training["best_epoch"]) == 4
+    losses = np.array(network.training["tuning_loss"])
+    assert losses.shape[1] == 4
+    assert network.training["best_epoch"] == losses.argmin(axis=0).tolist()
+
+
+def test_a_member_is_what_it_would_be_without_the_others():
+    # the first of three members has the same first weights and order of events as a network alone
+    data = TOY.sample((-1.0, 1.0), 100, np.random.default_rng(0))
+    config = NetworkConfig(hidden=(6,), epochs=2, batch_size=40, ensemble=3, weight_decay=0.3)
+    sets = [TensorSet.from_arrays(data.x, np.zeros((400, 1)), data.y, np.ones(400), torch.device("cpu"))] * 2
+
+    def trained(networks):
+        train_networks(networks, *sets, config, Batches(None, 5))
+        return {name: value.detach() for name, value in networks.named_parameters()}
+
+    def built(members):
+        settings = config.model_copy(update={"ensemble": members})
+        return ConditionedNetworks(1, 1, settings, "concatenated", torch.Generator().manual_seed(3))
+
+    alone, together = built(1), built(3)
+    with torch.no_grad():
+        for one, many in zip(alone.parameters(), together.parameters(), strict=True):
+            one.copy_(many[:1])
+    together = trained(together)
+    for name, value in trained(alone).items():
+        torch.testing.assert_close(value[0], together[name][0])
+        assert (together[name][0] != together[name][1]).any()
 
 
 def test_an_unknown_device_is_a_clear_error():

@@ -10,6 +10,12 @@ An analysis hardly uses these directly: `crossfit.CrossFitted` trains k of them,
 that has not seen it. This module and `config` stay light; torch and xgboost are imported with the classes.
 """
 
-from hypotheta.classifiers.config import BDTConfig, ClassifierConfig, NetworkConfig, PerHypothesisConfig
+from hypotheta.classifiers.config import (
+    AnyClassifierConfig,
+    BDTConfig,
+    ClassifierConfig,
+    NetworkConfig,
+    PerHypothesisConfig,
+)
 
-__all__ = ["BDTConfig", "ClassifierConfig", "NetworkConfig", "PerHypothesisConfig"]
+__all__ = ["AnyClassifierConfig", "BDTConfig", "ClassifierConfig", "NetworkConfig", "PerHypothesisConfig"]

@@ -6,11 +6,13 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
+from hypotheta.classifiers.checkpoint import Checkpoint
 from hypotheta.classifiers.config import BDTConfig
-from hypotheta.classifiers.protocol import Classifier, Progress, Signature
+from hypotheta.classifiers.protocol import Classifier, Examples, Exposure, Progress
+from hypotheta.classifiers.signature import Signature
 from hypotheta.classifiers.storage import ModelState
-from hypotheta.dataset import Dataset, ThetaPrior, training_weights
-from hypotheta.errors import InvalidEventsError
+from hypotheta.dataset import ThetaPrior
+from hypotheta.parameters import ParameterSpace
 
 __all__ = ["ParameterizedBDT"]
 
@@ -22,7 +24,8 @@ class ParameterizedBDT(Classifier):
 
     Trees cannot be given a fresh θ for background at every round cheaply, so background is repeated ``draws`` times,
     each copy with other draws of θ and 1/draws of the weight. The logit is the raw margin: a step function of x and
-    of θ, constant between the simulated hypotheses up to a step. Trees are defined for positive weights only.
+    of θ, constant between the simulated hypotheses up to a step. Trees are defined for positive weights only, so
+    negative ones are refused unless the settings drop them or take their absolute value.
 
     Args:
         config: settings; None for the defaults.
@@ -30,29 +33,31 @@ class ParameterizedBDT(Classifier):
 
     type = "bdt"
 
+    config: BDTConfig
+
     def __init__(self, config: BDTConfig | None = None) -> None:
         super().__init__()
         self.config = config or BDTConfig()
         self._trees: xgboost.Booster | None = None
+        self._columns: list[int] = []
 
-    def fit(
+    def _fit(
         self,
-        train: Dataset,
-        valid: Dataset,
-        *,
+        signature: Signature,
+        train: Examples,
+        valid: Examples,
         prior: ThetaPrior,
         rng: np.random.Generator,
-        progress: Progress | None = None,
-    ) -> Self:
-        """Learn from ``train``; the loss on ``valid`` chooses the number of trees. See `Classifier.fit`.
-
-        Raises:
-            InvalidEventsError: an event has a negative weight.
-        """
+        *,
+        progress: Progress | None,
+        checkpoint: Checkpoint | None,  # noqa: ARG002 - a training of trees takes seconds
+    ) -> None:
         config = self.config
         train_rng, tuning_rng, seed_rng = rng.spawn(3)
-        training = self._matrix(train, prior, train_rng, reference=None)
-        tuning = self._matrix(valid, prior, tuning_rng, reference=training)
+        self._columns = [signature.space.index(name) for name in signature.seen]
+        shown, exposure = self._repeated(train, prior, train_rng)
+        training = self._matrix(shown, exposure, reference=None)
+        tuning = self._matrix(*self._repeated(valid, prior, tuning_rng), reference=training)
         losses: dict[str, dict[str, list[float]]] = {}
         self._trees = xgboost.train(
             {
@@ -79,58 +84,66 @@ class ParameterizedBDT(Classifier):
                 _Report(config.trees, progress),
             ],
         )
-        self._signature = Signature(train.feature_names, train.space)
-        self._training = {
+        self._training |= {
             "train_loss": losses["train"]["logloss"],
             "tuning_loss": losses["tuning"]["logloss"],
             "best_epoch": self._trees.num_boosted_rounds() - 1,
-            "events": len(train),
-            "data_digest": train.digest(),
         }
-        return self
+        self.exposure = exposure if self._columns else None
+
+    def _repeated(
+        self, examples: Examples, prior: ThetaPrior, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], Exposure]:
+        """Return features, and θ with class and weight, of signal once and of background ``draws`` times."""
+        data, weight = examples
+        draws = self.config.draws if self._columns else 1
+        rows = np.concatenate([np.flatnonzero(data.is_signal), np.tile(np.flatnonzero(~data.is_signal), draws)])
+        theta = prior.draw(data.theta[rows], data.y[rows], rng)[:, self._columns]
+        repeated = np.where(data.is_signal[rows], weight[rows], weight[rows] / draws)
+        return data.x[rows], Exposure(theta, data.y[rows], repeated, data.event_id[rows])
 
     def _matrix(
-        self, data: Dataset, prior: ThetaPrior, rng: np.random.Generator, *, reference: xgboost.DMatrix | None
+        self, x: NDArray[np.float32], shown: Exposure, *, reference: xgboost.DMatrix | None
     ) -> xgboost.QuantileDMatrix:
-        weight = training_weights(data)
-        if (weight < 0).any():
-            raise InvalidEventsError(
-                f"the boosted trees take no negative weights, {int((weight < 0).sum())} of {len(data)} events have "
-                "one; use a network, or a sample without negative weights"
-            )
-        draws = self.config.draws
-        rows = np.concatenate([np.flatnonzero(data.is_signal), np.tile(np.flatnonzero(~data.is_signal), draws)])
-        theta = prior.draw(data.theta[rows], data.y[rows], rng)
-        repeated = np.where(data.is_signal[rows], weight[rows], weight[rows] / draws)
         return xgboost.QuantileDMatrix(
-            np.hstack([data.x[rows], theta.astype(np.float32)]),
-            label=data.y[rows],
-            weight=repeated / repeated.mean(),
+            np.hstack([x, shown.theta.astype(np.float32)]),
+            label=shown.y,
+            weight=shown.weight / shown.weight.mean(),
             max_bin=self.config.bins,
             nthread=self.config.threads,
             ref=reference,
         )
 
+    def _seen(self, space: ParameterSpace) -> tuple[str, ...]:
+        names = space.names if self.config.parameters == "all" else self.config.parameters
+        return tuple(space.names[space.index(name)] for name in names)
+
     def state(self) -> ModelState:
         """Return all that `save` writes."""
-        return ModelState(self._card(self.config), files={_FILE: bytes(self._trained.save_raw("json"))})
+        return ModelState(self._card(), files={_FILE: bytes(self._trained.save_raw("json"))})
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
         """Rebuild the model from `state`."""
         model = cls(BDTConfig.model_validate(state.card["config"]))
         model._restore(state)
+        model._columns = [model.space.index(name) for name in model.signature.seen]
         model._trees = xgboost.Booster()
         model._trees.load_model(bytearray(state.files[_FILE]))
         model._trees.set_param({"nthread": model.config.threads})
         return model
 
-    def _logit(self, x: NDArray[np.float32], theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _logits(self, x: NDArray[np.float32], theta: NDArray[np.float64]) -> NDArray[np.float64]:
         if not len(x):
-            return np.zeros(0)
-        inputs = np.hstack([x, theta.astype(np.float32)])
+            return np.zeros((1, 0))
+        inputs = np.hstack([x, theta[:, self._columns].astype(np.float32)])
         margin: NDArray[Any] = self._trained.inplace_predict(inputs, predict_type="margin")
-        return margin.astype(np.float64)
+        return margin.astype(np.float64)[None]
+
+    def describe(self) -> str:
+        """Return the number and depth of the trees."""
+        inputs = f"{len(self.feature_names)} features with {len(self._columns)} parameters"
+        return f"{inputs} → {self._trained.num_boosted_rounds()} trees of depth {self.config.depth}"
 
     @property
     def _trained(self) -> xgboost.Booster:

@@ -1,59 +1,102 @@
-"""The settings of each classifier, as they stand in an analysis' YAML: one small class each, checked, with defaults."""
+"""The settings of each classifier, as they stand in an analysis' YAML: one small class each, checked, with defaults.
 
+What a classifier sees is a setting too, so that the usual baselines are no classes of their own: a mixture network
+has ``parameters: []``; an augmented one leaves the event-kind parameter out of ``parameters``; one trained at a single
+hypothesis and used everywhere has ``train_on: {mass: [1000]}, parameters: []``; a mass-balanced one has
+``parameters: [], flat_in: <the reconstructed mass>``.
+"""
+
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["BDTConfig", "ClassifierConfig", "NetworkConfig", "PerHypothesisConfig", "TrainingConfig"]
+from hypotheta.dataset import NegativeWeights
+
+__all__ = [
+    "AnyClassifierConfig",
+    "BDTConfig",
+    "ClassifierConfig",
+    "InputConfig",
+    "NetworkConfig",
+    "PerHypothesisConfig",
+    "TrainingConfig",
+]
 
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Names = tuple[str, ...]
 
 
-class _Strict(BaseModel):
+class InputConfig(BaseModel):
+    """What a classifier is shown.
+
+    Args:
+        features: ``all``, the ``low``- or ``high``-level ones of the analysis, or a list of names.
+        train_on: parameter → the values whose events are trained on; a parameter that is left out is not restricted.
+        negative_weights: what becomes of them, see `hypotheta.dataset.training_weights`.
+        flat_in: a feature in which both classes are made flat by weights, or None.
+    """
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    features: Literal["all", "low", "high"] | Names = "all"
+    train_on: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
+    negative_weights: NegativeWeights = "keep"
+    flat_in: str | None = None
 
-class TrainingConfig(_Strict):
+
+class TrainingConfig(InputConfig):
     """How a network is built and trained.
 
     Args:
         hidden: width of each hidden layer.
         activation: function after each hidden layer; a smooth one gives a logit that is smooth in θ.
+        ensemble: networks that differ by their seed only, trained in one pass; the logit is their mean, and their
+            spread is the error of the training.
         epochs: passes over the training events, at most.
         patience: stop after so many epochs without a better tuning loss; the best epoch's weights are kept anyway.
+            A one-cycle training gets best at its end, so stopping early saves little and may cost much.
         batch_size: events a step.
         learning_rate: peak of the one-cycle schedule.
         weight_decay: AdamW's decoupled decay.
         device: ``auto`` (an accelerator when there is one), or a torch device such as ``cpu`` or ``cuda:0``.
+        precision: ``full`` is float32; ``mixed`` multiplies matrices in bfloat16 on an accelerator, which pays for
+            wide layers only.
     """
 
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (64, 64, 64)
     activation: Literal["silu", "relu", "tanh"] = "silu"
+    ensemble: PositiveInt = 1
     epochs: PositiveInt = 10
-    patience: PositiveInt = 5
+    patience: PositiveInt = 10
     batch_size: PositiveInt = 1000
     learning_rate: PositiveFloat = 5e-3
     weight_decay: NonNegativeFloat = 0.1
     device: str = "auto"
+    precision: Literal["full", "mixed"] = "full"
 
 
 class NetworkConfig(TrainingConfig):
-    """A network with θ concatenated to the features.
+    """A network with θ among its inputs.
 
     Args:
         parameters: the parameters that it sees: ``all``, or a list of names; an empty list is the mixture network.
+        conditioning: how θ enters: ``concatenated`` to the features, or ``affine``, as a scale and a shift of every
+            hidden layer (Anzalone et al., arXiv:2202.00424).
     """
 
     type: Literal["network"] = "network"
-    parameters: Literal["all"] | tuple[str, ...] = "all"
+    parameters: Literal["all"] | Names = "all"
+    conditioning: Literal["concatenated", "affine"] = "concatenated"
 
 
-class BDTConfig(_Strict):
+class BDTConfig(InputConfig):
     """Boosted decision trees with θ among the features.
 
     Args:
+        parameters: the parameters that they see: ``all``, or a list of names.
         trees: number of trees, at most.
         patience: stop after so many trees without a better tuning loss; the best number is kept.
         depth: largest depth of a tree.
@@ -63,9 +106,11 @@ class BDTConfig(_Strict):
         feature_fraction: part of the features that each tree may use.
         draws: times that background is repeated, each with other draws of θ and 1/draws of the weight.
         threads: threads of xgboost.
+        negative_weights: trees cannot keep them, so they are refused unless told otherwise.
     """
 
     type: Literal["bdt"] = "bdt"
+    parameters: Literal["all"] | Names = "all"
     trees: PositiveInt = 150
     patience: PositiveInt = 10
     depth: PositiveInt = 6
@@ -75,17 +120,24 @@ class BDTConfig(_Strict):
     feature_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
     draws: PositiveInt = 2
     threads: PositiveInt = 1
+    negative_weights: Literal["refuse", "drop", "absolute"] = "refuse"
 
 
 class PerHypothesisConfig(TrainingConfig):
-    """One network a hypothesis, without θ, trained at the nominal event-kind point; settings are of each network.
+    """One network a hypothesis, without θ; settings are of each network.
 
     The default batch is smaller, because each network sees only one hypothesis' signal.
+
+    Args:
+        hypotheses: the parameters at each of whose trained points there is a network of its own; ``signal`` for those
+            of signal kind. Event-kind parameters that are not among them are nominal in training.
     """
 
     type: Literal["per_hypothesis"] = "per_hypothesis"
+    hypotheses: Literal["signal"] | Names = "signal"
     batch_size: PositiveInt = 300
 
 
+AnyClassifierConfig = NetworkConfig | BDTConfig | PerHypothesisConfig
 #: what stands under ``classifiers: {name: {type: …}}``; ``type`` tells the classes apart
-ClassifierConfig = Annotated[NetworkConfig | BDTConfig | PerHypothesisConfig, Field(discriminator="type")]
+ClassifierConfig = Annotated[AnyClassifierConfig, Field(discriminator="type")]

@@ -4,7 +4,7 @@ With k folds of the event number, model i is trained on all folds but i and i + 
 on fold i + 1 and quoted on fold i. All simulated events can then fill templates. Data go by the same hash.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,11 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from hypotheta.classifiers import registry
-from hypotheta.classifiers.config import BDTConfig, NetworkConfig, PerHypothesisConfig
-from hypotheta.classifiers.protocol import Classifier, Progress, Signature
+from hypotheta.classifiers.checkpoint import Checkpoint
+from hypotheta.classifiers.config import AnyClassifierConfig
+from hypotheta.classifiers.protocol import Classifier, Progress
 from hypotheta.classifiers.scale import QuantileScale
+from hypotheta.classifiers.signature import Signature
 from hypotheta.classifiers.storage import ModelState, interpreted, read_model, write_model
-from hypotheta.dataset import Dataset, ThetaPrior, training_weights
+from hypotheta.dataset import Dataset
 from hypotheta.errors import ConfigurationError, InvalidEventsError, ModelFileError
 from hypotheta.hashing import folds as folds_of
 from hypotheta.parameters import ParameterSpace, ThetaPoint
@@ -48,12 +50,13 @@ class CrossFitted:
     @classmethod
     def fit(
         cls,
-        config: NetworkConfig | BDTConfig | PerHypothesisConfig,
+        config: AnyClassifierConfig,
         dataset: Dataset,
         *,
         folds: int = 4,
         rng: np.random.Generator,
         progress: Progress | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> Self:
         """Train k models; training weights and θ prior come from each model's own training folds.
 
@@ -63,6 +66,7 @@ class CrossFitted:
             folds: k, at least 3.
             rng: source of all randomness.
             progress: told how far the training is.
+            checkpoint: where the state of each training is kept; an interrupted one goes on from there.
 
         Raises:
             ConfigurationError: fewer than 3 folds.
@@ -75,17 +79,18 @@ class CrossFitted:
         for i, child in enumerate(rng.spawn(folds)):
             tuned = (i + 1) % folds
             train, valid = dataset.select((fold != i) & (fold != tuned)), dataset.select(fold == tuned)
-            prior = ThetaPrior.from_dataset(train, training_weights(train))
 
             def report(fraction: float, text: str, done: int = i) -> None:
                 if progress is not None:
                     progress((done + fraction) / folds, f"fold {done + 1}/{folds}, {text}")
 
-            models.append(registry.create(config).fit(train, valid, prior=prior, rng=child, progress=report))
-            tuning.append(valid)
+            own = checkpoint.child(f"fold_{i}") if checkpoint else None
+            model = registry.create(config).fit(train, valid, rng=child, progress=report, checkpoint=own)
+            models.append(model)
+            tuning.append(valid.with_features(model.feature_names))
         scale = QuantileScale.fit(models, tuning, dataset.space)
         training = {"events": len(dataset), "samples": list(dataset.samples), "data_digest": dataset.digest()}
-        return cls(tuple(models), Signature(dataset.feature_names, dataset.space), scale, training)
+        return cls(tuple(models), models[0].signature, scale, training)
 
     @property
     def folds(self) -> int:
@@ -121,15 +126,50 @@ class CrossFitted:
             NonFiniteError: a feature is NaN or infinite.
             UntrainedHypothesisError: θ is outside the trained range.
         """
+        return self._logit(x, theta, event_id, extrapolate=extrapolate, shift=0)
+
+    def logit_in_training(
+        self, x: NDArray[np.float32], theta: ArrayLike | ThetaPoint, event_id: ArrayLike, *, extrapolate: bool = False
+    ) -> NDArray[np.float64]:
+        """Return the logit of each event from a model that *was* trained on it, to measure overtraining; as `logit`."""
+        # model i is trained on all folds but i and i + 1, so model f + 1 has seen fold f
+        return self._logit(x, theta, event_id, extrapolate=extrapolate, shift=1)
+
+    def _logit(
+        self,
+        x: NDArray[np.float32],
+        theta: ArrayLike | ThetaPoint,
+        event_id: ArrayLike,
+        *,
+        extrapolate: bool,
+        shift: int,
+    ) -> NDArray[np.float64]:
         features, points = self.signature.check(x, theta, extrapolate=extrapolate)
-        if np.shape(event_id) != (len(features),):
-            raise InvalidEventsError(f"{len(features)} events have event numbers of shape {np.shape(event_id)}")
-        fold = folds_of(event_id, self.folds) if len(features) else np.zeros(0, dtype=np.int64)
         logits = np.empty(len(features))
-        for i, model in enumerate(self.models):
-            rows = fold == i
-            own = model.logit(features[rows], points[rows], extrapolate=extrapolate)
+        for i, rows in self._routes(event_id, len(features), shift):
+            own = self.models[i].logit(features[rows], points[rows], extrapolate=True)
             logits[rows] = self.scale.to_common(i, own, points[rows])
+        return logits
+
+    def _routes(self, event_id: ArrayLike, n: int, shift: int = 0) -> Iterator[tuple[int, NDArray[np.intp]]]:
+        """Yield each model and the rows that it scores."""
+        if np.shape(event_id) != (n,):
+            raise InvalidEventsError(f"{n} events have event numbers of shape {np.shape(event_id)}")
+        fold = (folds_of(event_id, self.folds) + shift) % self.folds if n else np.zeros(0, dtype=np.int64)
+        for i in range(self.folds):
+            yield i, np.flatnonzero(fold == i)
+
+    def member_logits(
+        self, x: NDArray[np.float32], theta: ArrayLike | ThetaPoint, event_id: ArrayLike, *, extrapolate: bool = False
+    ) -> NDArray[np.float64]:
+        """Return the logits of each member of the ensembles, shape (M, n); arguments and errors as `logit`.
+
+        They are *not* on the common scale: compare events of one fold (see `hypotheta.hashing.folds`) only.
+        """
+        features, points = self.signature.check(x, theta, extrapolate=extrapolate)
+        logits = np.empty((self.models[0].members, len(features)))
+        for i, rows in self._routes(event_id, len(features)):
+            logits[:, rows] = self.models[i].member_logits(features[rows], points[rows], extrapolate=True)
         return logits
 
     def score(
@@ -153,9 +193,23 @@ class CrossFitted:
         Returns:
             Logits, shape (n, m).
         """
-        points = np.atleast_2d(np.asarray(thetas, dtype=np.float64))
-        columns = [self.logit(x, point, event_id, extrapolate=extrapolate) for point in points]
-        return np.stack(columns, axis=1) if columns else np.empty((len(x), 0))
+        features = self.signature.check_features(x)
+        points = np.asarray(thetas, dtype=np.float64).reshape(-1, len(self.space))
+        self.signature.check_hull(points, extrapolate=extrapolate)
+        logits = np.empty((len(features), len(points)))
+        for i, rows in self._routes(event_id, len(features)):
+            own = self.models[i].logit_grid(features[rows], points, extrapolate=True)
+            for j, point in enumerate(points):
+                logits[rows, j] = self.scale.to_common(i, own[:, j], point)
+        return logits
+
+    def covers(self, theta: ArrayLike | ThetaPoint) -> bool:
+        """Tell whether all models can be evaluated at one hypothesis without extrapolation."""
+        return all(model.covers(theta) for model in self.models)
+
+    def describe(self) -> str:
+        """Return what the models are made of, in one line."""
+        return f"{self.folds} folds of: {self.models[0].describe()}"
 
     def background_quantile(self, theta: ThetaPoint, efficiencies: ArrayLike) -> NDArray[np.float64]:
         """Return the logits above which the given fractions of background lie at θ, from the tuning folds.

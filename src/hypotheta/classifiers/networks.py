@@ -1,73 +1,169 @@
 """Neural networks with θ among their inputs (Baldi et al., EPJC 76 (2016) 235, arXiv:1601.07913)."""
 
-from itertools import pairwise
+import json
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from hypotheta.classifiers.architecture import ConditionedNetworks
+from hypotheta.classifiers.checkpoint import Checkpoint
 from hypotheta.classifiers.config import NetworkConfig
-from hypotheta.classifiers.protocol import Classifier, Progress, Signature
-from hypotheta.classifiers.storage import ModelState
-from hypotheta.classifiers.training import TensorSet, pick_device, predict, train_network
-from hypotheta.dataset import Dataset, ThetaPrior, training_weights
+from hypotheta.classifiers.prediction import predict, predict_grid
+from hypotheta.classifiers.protocol import Classifier, Examples, Exposure, Progress
+from hypotheta.classifiers.signature import Signature
+from hypotheta.classifiers.storage import FORMAT_VERSION, ModelState
+from hypotheta.classifiers.training import Batches, TensorSet, pick_device, train_networks
+from hypotheta.dataset import ThetaPrior
+from hypotheta.errors import ConfigurationError
+from hypotheta.hashing import digest, seed_of
 from hypotheta.parameters import ParameterSpace
 
-__all__ = ["ConcatenatedNetwork", "ParameterizedNetwork"]
-
-_ACTIVATIONS: dict[str, type[nn.Module]] = {"silu": nn.SiLU, "relu": nn.ReLU, "tanh": nn.Tanh}
+__all__ = ["ParameterizedNetwork"]
 
 
-class ConcatenatedNetwork(nn.Module):
-    """Layers on (x, θ), both standardised inside, so that the saved network takes GeV.
+class ParameterizedNetwork(Classifier):
+    """A fully connected network on features and θ, or an ensemble of them.
+
+    Features are standardised with the weighted mean and width of the training events, θ to [−1, 1] over its grid.
+    Background gets a fresh θ from the prior at every epoch; for the tuning events it is drawn once, so that epochs
+    are comparable. Negative event weights enter the loss with their sign: unbiased as long as every region of
+    (x, θ) has a positive sum; they widen the spread of the gradients.
 
     Args:
-        features: number of features d.
-        parameters: number of parameters q.
-        config: widths and activation.
-        generator: draws the initial weights (on the CPU); None leaves them unset, to be loaded.
+        config: settings; None for the defaults.
+
+    Example:
+        >>> from hypotheta.exact import GaussianOnFlat
+        >>> rng = np.random.default_rng(1)
+        >>> toy = GaussianOnFlat(0.25, -4, 4)
+        >>> train, tuning = toy.sample((-1, 0, 1), 500, rng), toy.sample((-1, 0, 1), 500, rng)
+        >>> network = ParameterizedNetwork(NetworkConfig(epochs=2)).fit(train, tuning, rng=rng)
+        >>> network.logit(train.x, [0.5]).shape
+        (3000,)
     """
 
-    x_offset: Tensor
-    x_scale: Tensor
-    theta_offset: Tensor
-    theta_scale: Tensor
+    type = "network"
+    config: NetworkConfig
 
-    def __init__(
-        self, features: int, parameters: int, config: NetworkConfig, generator: torch.Generator | None
-    ) -> None:
+    def __init__(self, config: NetworkConfig | None = None) -> None:
         super().__init__()
-        for name, size in (("x", features), ("theta", parameters)):
-            self.register_buffer(f"{name}_offset", torch.zeros(size))
-            self.register_buffer(f"{name}_scale", torch.ones(size))
-        widths = [features + parameters, *config.hidden]
-        layers: list[nn.Module] = []
-        for n_in, n_out in pairwise(widths):
-            layers += [_linear(n_in, n_out, generator), _ACTIVATIONS[config.activation]()]
-        self.layers = nn.Sequential(*layers, _linear(widths[-1], 1, generator))
+        self.config = config or NetworkConfig()
+        self._networks: ConditionedNetworks | None = None
+        self._columns: list[int] = []
 
-    def set_scale(self, name: str, offset: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
-        """Set the standardisation (value − offset) / scale of ``x`` or ``theta``."""
-        for kind, values in (("offset", offset), ("scale", scale)):
-            self.get_buffer(f"{name}_{kind}").copy_(torch.from_numpy(values))
+    def _fit(
+        self,
+        signature: Signature,
+        train: Examples,
+        valid: Examples,
+        prior: ThetaPrior,
+        rng: np.random.Generator,
+        *,
+        progress: Progress | None,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        device = pick_device(self.config.device)
+        seeds = [int(child.integers(2**63)) for child in rng.spawn(4)]
+        init_seed, order_seed, prior_seed, tuning_seed = seeds
+        space = signature.space
+        columns = [space.index(name) for name in signature.seen]
+        networks = self._build(signature, torch.Generator().manual_seed(init_seed))
+        networks.set_scale("x", *_weighted_scale(train.data.x, train.weight))
+        networks.set_scale(
+            "theta",
+            np.array([(space[name].low + space[name].high) / 2 for name in signature.seen]),
+            np.array([(space[name].high - space[name].low) / 2 or 1.0 for name in signature.seen]),
+        )
+        networks.to(device)
 
-    def forward(self, x: Tensor, theta: Tensor) -> Tensor:
-        """Return logits (n,) of x (n, d) at θ (n, q)."""
-        standardised = [(x - self.x_offset) / self.x_scale, (theta - self.theta_offset) / self.theta_scale]
-        logits: Tensor = self.layers(torch.cat(standardised, dim=1)).squeeze(1)
-        return logits
+        def shown(examples: Examples, seed: int) -> NDArray[np.float64]:
+            return prior.draw(examples.data.theta, examples.data.y, np.random.default_rng(seed))[:, columns]
 
+        def tensors(examples: Examples, theta: NDArray[np.float64]) -> TensorSet:
+            data, weight = examples
+            return TensorSet.from_arrays(data.x, theta, data.y, weight, device)
 
-def _linear(n_in: int, n_out: int, generator: torch.Generator | None) -> nn.Linear:
-    # skip_init: the usual constructor would draw from torch's global generator
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, n_in, n_out)  # type: ignore[no-untyped-call] # torch's own gap
-    if generator is not None:
-        bound = n_in**-0.5
-        nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-        nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
-    return layer
+        def redraw(epoch: int) -> Tensor:
+            return torch.tensor(shown(train, seed_of(prior_seed, epoch)), dtype=torch.float32, device=device)
+
+        history = train_networks(
+            networks,
+            tensors(train, np.zeros((len(train.data), len(columns)))),
+            tensors(valid, shown(valid, tuning_seed)),
+            self.config,
+            Batches(redraw if columns else None, order_seed),
+            progress=progress,
+            checkpoint=checkpoint,
+            key=_key(self.config, device, train, valid, prior, seeds) if checkpoint else "",
+        )
+        if columns:
+            last = shown(train, seed_of(prior_seed, len(history.train_loss) - 1))
+            self.exposure = Exposure(last, train.data.y, train.weight, train.data.event_id)
+        self._networks, self._columns = networks, columns
+        self._training |= history.to_card()
+
+    @property
+    def members(self) -> int:
+        """The number of networks that differ by their seed only."""
+        return self.config.ensemble
+
+    def describe(self) -> str:
+        """Return the layers and the number of weights."""
+        return self._trained.describe()
+
+    def state(self) -> ModelState:
+        """Return all that `save` writes."""
+        arrays = {name: tensor.cpu().numpy() for name, tensor in self._trained.state_dict().items()}
+        inputs = {"x": self.feature_names, "theta": self.signature.seen}
+        scaler = {  # for the reader of the card; the tensors are what is loaded
+            name: {"offset": float(offset), "scale": float(scale)}
+            for kind, names in inputs.items()
+            for name, offset, scale in zip(names, arrays[f"{kind}_offset"], arrays[f"{kind}_scale"], strict=True)
+        }
+        return ModelState({**self._card(), "scaler": scaler}, arrays)
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Self:
+        """Rebuild the model from `state`."""
+        model = cls(NetworkConfig.model_validate(state.card["config"]))
+        model._restore(state)
+        model._columns = [model.space.index(name) for name in model.signature.seen]
+        networks = model._build(model.signature, None)
+        networks.load_state_dict({name: torch.from_numpy(array) for name, array in state.arrays.items()})
+        try:
+            device = pick_device(model.config.device)
+        except ConfigurationError:  # it was trained on another machine
+            device = pick_device("auto")
+        model._networks = networks.to(device)
+        return model
+
+    def _build(self, signature: Signature, generator: torch.Generator | None) -> ConditionedNetworks:
+        sizes = len(signature.feature_names), len(signature.seen)
+        return ConditionedNetworks(*sizes, self.config, self.config.conditioning, generator)
+
+    def _logits(self, x: NDArray[np.float32], theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        logits = predict(self._trained, self._tensor(x), self._tensor(theta[:, self._columns]))
+        return logits.cpu().double().numpy()
+
+    def _grid(self, x: NDArray[np.float32], thetas: NDArray[np.float64]) -> NDArray[np.float64]:
+        return predict_grid(self._trained, x, self._tensor(thetas[:, self._columns]))
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.tensor(array, dtype=torch.float32, device=self._trained.x_offset.device)
+
+    def _seen(self, space: ParameterSpace) -> tuple[str, ...]:
+        names = space.names if self.config.parameters == "all" else self.config.parameters
+        return tuple(space.names[space.index(name)] for name in names)
+
+    @property
+    def _trained(self) -> ConditionedNetworks:
+        _ = self.signature  # raises when there is no network yet
+        if self._networks is None:
+            raise RuntimeError("a trained network has weights")
+        return self._networks
 
 
 def _weighted_scale(
@@ -82,123 +178,12 @@ def _weighted_scale(
     return mean, np.where(varies, np.sqrt(np.where(varies, variance, 1.0)), 1.0)
 
 
-class ParameterizedNetwork(Classifier):
-    """A fully connected network on features and θ.
-
-    Features are standardised with the weighted mean and width of the training events, θ to [−1, 1] over its grid.
-    Background gets a fresh θ from the prior at every epoch; for the tuning events it is drawn once, so that epochs
-    are comparable. Negative event weights enter the loss with their sign: unbiased as long as every region of
-    (x, θ) has a positive sum; they widen the spread of the gradients.
-
-    Args:
-        config: settings; None for the defaults.
-
-    Example:
-        >>> from hypotheta.dataset import ThetaPrior, training_weights
-        >>> from hypotheta.exact import GaussianOnFlat
-        >>> rng = np.random.default_rng(1)
-        >>> toy = GaussianOnFlat(0.25, -4, 4)
-        >>> train, tuning = toy.sample((-1, 0, 1), 500, rng), toy.sample((-1, 0, 1), 500, rng)
-        >>> prior = ThetaPrior.from_dataset(train, training_weights(train))
-        >>> network = ParameterizedNetwork(NetworkConfig(epochs=2)).fit(train, tuning, prior=prior, rng=rng)
-        >>> network.logit(train.x, [0.5]).shape
-        (3000,)
-    """
-
-    type = "network"
-
-    def __init__(self, config: NetworkConfig | None = None) -> None:
-        super().__init__()
-        self.config = config or NetworkConfig()
-        self._network: ConcatenatedNetwork | None = None
-        self._columns: list[int] = []
-
-    def fit(
-        self,
-        train: Dataset,
-        valid: Dataset,
-        *,
-        prior: ThetaPrior,
-        rng: np.random.Generator,
-        progress: Progress | None = None,
-    ) -> Self:
-        """Learn from ``train``; the loss on ``valid`` chooses the epoch. See `Classifier.fit`.
-
-        Raises:
-            FitError: the training diverged.
-            ConfigurationError: an unknown parameter or device in the settings.
-        """
-        device = pick_device(self.config.device)
-        init_rng, order_rng, prior_rng, tuning_rng = rng.spawn(4)
-        columns = self._seen(train.space)
-        weight = training_weights(train)
-        network = ConcatenatedNetwork(len(train.feature_names), len(columns), self.config, _generator(init_rng))
-        network.set_scale("x", *_weighted_scale(train.x, weight))
-        seen = [train.space.parameters[j] for j in columns]
-        network.set_scale(
-            "theta",
-            np.array([(p.low + p.high) / 2 for p in seen]),
-            np.array([(p.high - p.low) / 2 or 1.0 for p in seen]),
-        )
-        network.to(device)
-
-        def tensors(data: Dataset, weight: NDArray[np.float64], rng: np.random.Generator) -> TensorSet:
-            theta = prior.draw(data.theta, data.y, rng)[:, columns]
-            return TensorSet.from_arrays(data.x, theta, data.y, weight, device)
-
-        def redraw() -> Tensor:
-            theta = prior.draw(train.theta, train.y, prior_rng)[:, columns]
-            return torch.tensor(theta, dtype=torch.float32, device=device)
-
-        history = train_network(
-            network,
-            tensors(train, weight, prior_rng),
-            tensors(valid, training_weights(valid), tuning_rng),
-            self.config,
-            redraw=redraw if columns else None,
-            generator=_generator(order_rng, device),
-            progress=progress,
-        )
-        self._network, self._columns = network, columns
-        self._signature = Signature(train.feature_names, train.space)
-        self._training = {**history.to_card(), "events": len(train), "data_digest": train.digest()}
-        return self
-
-    def state(self) -> ModelState:
-        """Return all that `save` writes."""
-        card = self._card(self.config)
-        return ModelState(card, {name: tensor.cpu().numpy() for name, tensor in self._trained.state_dict().items()})
-
-    @classmethod
-    def from_state(cls, state: ModelState) -> Self:
-        """Rebuild the model from `state`."""
-        model = cls(NetworkConfig.model_validate(state.card["config"]))
-        model._restore(state)
-        model._columns = model._seen(model.space)
-        network = ConcatenatedNetwork(len(model.feature_names), len(model._columns), model.config, None)
-        network.load_state_dict({name: torch.from_numpy(array) for name, array in state.arrays.items()})
-        model._network = network.to(pick_device(model.config.device))
-        return model
-
-    def _logit(self, x: NDArray[np.float32], theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        device = self._trained.x_offset.device
-        inputs: list[Any] = [x, theta[:, self._columns]]
-        logits = predict(self._trained, *(torch.tensor(a, dtype=torch.float32, device=device) for a in inputs))
-        return logits.double().cpu().numpy()
-
-    def _seen(self, space: ParameterSpace) -> list[int]:
-        names = space.names if self.config.parameters == "all" else self.config.parameters
-        return [space.index(name) for name in names]
-
-    @property
-    def _trained(self) -> ConcatenatedNetwork:
-        _ = self.signature  # raises when there is no network yet
-        if self._network is None:
-            raise RuntimeError("a trained network has weights")
-        return self._network
-
-
-def _generator(rng: np.random.Generator, device: torch.device | str = "cpu") -> torch.Generator:
-    generator = torch.Generator(device)
-    generator.manual_seed(int(rng.integers(2**63)))
-    return generator
+def _key(
+    config: NetworkConfig, device: torch.device, train: Examples, valid: Examples, prior: ThetaPrior, seeds: list[int]
+) -> str:
+    """Return a digest of all that a training depends on."""
+    # weights too: they may balance in a feature that is not among the chosen ones
+    arrays = (train.weight, valid.weight, prior.event_points, prior.signal_points, prior.probability)
+    parts = [FORMAT_VERSION, config.model_dump(mode="json"), device.type, seeds]
+    parts += [train.data.digest(), valid.data.digest(), *(digest(array.tobytes()) for array in arrays)]
+    return digest(json.dumps(parts).encode())

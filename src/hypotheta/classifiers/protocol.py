@@ -1,117 +1,66 @@
-"""The protocol of all classifiers, and what they share: checks of their inputs, and saving."""
+"""What all classifiers share: the protocol, checks of their inputs, and saving."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel
 from scipy.special import expit
 
+from hypotheta.classifiers.checkpoint import Checkpoint
+from hypotheta.classifiers.config import InputConfig
+from hypotheta.classifiers.signature import Signature
 from hypotheta.classifiers.storage import ModelState, interpreted, read_model, write_model
-from hypotheta.dataset import Dataset, ThetaPrior
-from hypotheta.errors import InvalidEventsError, ModelFileError, NonFiniteError, UntrainedHypothesisError
-from hypotheta.parameters import Parameter, ParameterSpace, ThetaPoint
+from hypotheta.dataset import Dataset, ThetaPrior, training_weights
+from hypotheta.errors import (
+    ConfigurationError,
+    ModelFileError,
+    UntrainedHypothesisError,
+)
+from hypotheta.parameters import ParameterSpace, ThetaPoint
 
-__all__ = ["Classifier", "ParameterizedClassifier", "Progress", "Signature"]
+__all__ = ["Classifier", "Examples", "Exposure", "Progress"]
 
 #: told the fraction done (0 … 1) and a short text with the losses
 Progress = Callable[[float, str], None]
 
 
-class ParameterizedClassifier(Protocol):
-    """What every classifier can do. Logits are the currency: a float32 sigmoid saturates where the signal lives."""
+class Examples(NamedTuple):
+    """Events with the weights that training gives them."""
 
-    def fit(
-        self,
-        train: Dataset,
-        valid: Dataset,
-        *,
-        prior: ThetaPrior,
-        rng: np.random.Generator,
-        progress: Progress | None = None,
-    ) -> Self:
-        """Learn from ``train``; ``valid`` (the tuning fold) only decides when to stop."""
-        ...
-
-    def logit(
-        self, x: NDArray[np.float32], theta: ArrayLike | ThetaPoint, *, extrapolate: bool = False
-    ) -> NDArray[np.float64]:
-        """Return the logit of each event at θ, shape (n,)."""
-        ...
-
-    def score(
-        self, x: NDArray[np.float32], theta: ArrayLike | ThetaPoint, *, extrapolate: bool = False
-    ) -> NDArray[np.float64]:
-        """Return sigmoid(logit), shape (n,), in [0, 1]."""
-        ...
-
-    def save(self, directory: Path, *, provenance: Mapping[str, Any] | None = None) -> None:
-        """Write the model as a directory, whole or not at all."""
-        ...
-
-    @classmethod
-    def load(cls, directory: Path) -> Self:
-        """Read a saved model."""
-        ...
+    data: Dataset
+    weight: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Signature:
-    """The inputs of a model, in order: its features and its parameters."""
+class Exposure(NamedTuple):
+    """The θ that a training was really shown, in its last pass: what a check for leakage has to judge.
 
-    feature_names: tuple[str, ...]
-    space: ParameterSpace
+    Args:
+        theta: θ of the seen parameters after background's draws, shape (n, q).
+        y: class, shape (n,).
+        weight: training weights, shape (n,).
+        event_id: event numbers, shape (n,).
+    """
 
-    def to_card(self) -> dict[str, Any]:
-        """Return the signature as JSON takes it."""
-        return {"features": list(self.feature_names), "parameters": [asdict(p) for p in self.space]}
-
-    @classmethod
-    def from_card(cls, card: Mapping[str, Any]) -> "Signature":
-        """Rebuild the signature from a card."""
-        parameters = tuple(Parameter(**entry) for entry in card["parameters"])
-        return cls(tuple(card["features"]), ParameterSpace(parameters))
-
-    def check(
-        self, x: NDArray[np.float32], theta: ArrayLike | ThetaPoint, *, extrapolate: bool
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Check events and hypotheses, and give each event its row of θ.
-
-        Returns:
-            ``x`` (n, d) as float32 and θ (n, p).
-
-        Raises:
-            InvalidEventsError: another number of features.
-            NonFiniteError: a feature is NaN or infinite.
-            UntrainedHypothesisError: θ is outside the trained range and ``extrapolate`` is False.
-        """
-        features = np.asarray(x, dtype=np.float32)
-        if features.ndim != 2 or features.shape[1] != len(self.feature_names):
-            raise InvalidEventsError(
-                f"features have shape {features.shape}; the model takes (n, {len(self.feature_names)}): "
-                + ", ".join(self.feature_names)
-            )
-        finite = np.isfinite(features)
-        if not finite.all():
-            row, column = np.argwhere(~finite)[0]
-            raise NonFiniteError(
-                f"feature '{self.feature_names[column]}' is {features[row, column]} in row {row}; "
-                "remove such events before scoring"
-            )
-        self.space.check_hull(theta, extrapolate=extrapolate)
-        return features, self.space.broadcast(theta, len(features))
+    theta: NDArray[np.float64]
+    y: NDArray[np.int8]
+    weight: NDArray[np.float64]
+    event_id: NDArray[np.uint64]
 
 
 class Classifier(ABC):
-    """What the classifiers of this package share; see `ParameterizedClassifier` for the meaning."""
+    """A classifier that takes θ. Logits are the currency: a float32 sigmoid saturates where the signal lives.
+
+    ``exposure`` is set by `fit`, not saved, and None where the model sees no parameter.
+    """
 
     type: ClassVar[str]
+    config: InputConfig
 
     def __init__(self) -> None:
+        self.exposure: Exposure | None = None
         self._signature: Signature | None = None
         self._training: dict[str, Any] = {}
 
@@ -141,6 +90,65 @@ class Classifier(ABC):
         """The record of the training: losses by epoch, best epoch, digest of the data."""
         return self._training
 
+    @property
+    def members(self) -> int:
+        """The number of models that differ by their seed only."""
+        return 1
+
+    def fit(
+        self,
+        train: Dataset,
+        valid: Dataset,
+        *,
+        rng: np.random.Generator,
+        prior: ThetaPrior | None = None,
+        progress: Progress | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> Self:
+        """Learn from ``train``; ``valid`` (the tuning fold) only decides when to stop.
+
+        Events, features and weights are those that the settings choose.
+
+        Args:
+            train: events to learn from.
+            valid: events that decide when to stop.
+            rng: source of all randomness; the same one gives the same model.
+            prior: where background gets its signal-kind parameters from; None: the training signal's distribution.
+            progress: told how far the training is.
+            checkpoint: where the state of a network is kept after every epoch, and taken up from when a training of
+                the same data, settings and seed was interrupted.
+
+        Raises:
+            InvalidEventsError: a class has no events at some θ, or negative weights are refused.
+            ConfigurationError: an unknown feature, parameter or device in the settings.
+        """
+        examples = self._chosen(train)
+        learnt = examples.data
+        if prior is None:
+            prior = ThetaPrior.from_dataset(*examples)
+        self._training, self.exposure = {"events": len(learnt), "data_digest": learnt.digest()}, None
+        signature = Signature(learnt.feature_names, learnt.space, self._seen(learnt.space), learnt.signal_points)
+        self._fit(signature, examples, self._chosen(valid), prior, rng, progress=progress, checkpoint=checkpoint)
+        self._signature = signature
+        return self
+
+    def _chosen(self, data: Dataset) -> Examples:
+        """Return the events and features that the settings choose, and their training weights."""
+        config = self.config
+        if isinstance(config.features, str):
+            if config.features != "all":
+                raise ConfigurationError(
+                    f"features: '{config.features}' is known to an analysis only, which says of which level a feature "
+                    "is; give a list of names here"
+                )
+            features = data.feature_names
+        else:
+            features = config.features
+        data = data.restricted(config.train_on)
+        # the weights may balance in a feature that the classifier does not see
+        weight = training_weights(data, negative=config.negative_weights, flat_in=config.flat_in)
+        return Examples(data.with_features(features), weight)
+
     def logit(
         self, x: NDArray[np.float32], theta: ArrayLike | ThetaPoint, *, extrapolate: bool = False
     ) -> NDArray[np.float64]:
@@ -152,12 +160,21 @@ class Classifier(ABC):
             extrapolate: allow hypotheses outside the trained range.
 
         Returns:
-            Logits, shape (n,); positive is signal-like at equal class weights.
+            Logits, shape (n,); positive is signal-like at equal class weights. The mean over an ensemble.
 
         Raises:
             InvalidEventsError, NonFiniteError, UntrainedHypothesisError: see `Signature.check`.
         """
-        return self._logit(*self.signature.check(x, theta, extrapolate=extrapolate))
+        return self._mean(self.member_logits(x, theta, extrapolate=extrapolate))
+
+    def member_logits(
+        self, x: NDArray[np.float32], theta: ArrayLike | ThetaPoint, *, extrapolate: bool = False
+    ) -> NDArray[np.float64]:
+        """Return the logits of each member of an ensemble, shape (M, n); arguments and errors as `logit`.
+
+        Their standard deviation over the members is the error of the training at a point.
+        """
+        return self._logits(*self.signature.check(x, theta, extrapolate=extrapolate))
 
     def score(
         self, x: NDArray[np.float32], theta: ArrayLike | ThetaPoint, *, extrapolate: bool = False
@@ -165,6 +182,49 @@ class Classifier(ABC):
         """Return sigmoid(logit), shape (n,), in [0, 1]; see `logit`."""
         probability: NDArray[np.float64] = expit(self.logit(x, theta, extrapolate=extrapolate))
         return probability
+
+    def logit_grid(
+        self, x: NDArray[np.float32], thetas: ArrayLike, *, extrapolate: bool = False
+    ) -> NDArray[np.float64]:
+        """Return the logits of all events at each of m hypotheses; what does not depend on θ is computed once.
+
+        Args:
+            x: features, shape (n, d).
+            thetas: hypotheses, shape (m, p).
+            extrapolate: allow hypotheses outside the trained range.
+
+        Returns:
+            Logits, shape (n, m).
+        """
+        features = self.signature.check_features(x)
+        points = np.asarray(thetas, dtype=np.float64).reshape(-1, len(self.space))
+        self.signature.check_hull(points, extrapolate=extrapolate)
+        return self._grid(features, points)
+
+    def score_grid(
+        self, x: NDArray[np.float32], thetas: ArrayLike, *, extrapolate: bool = False
+    ) -> NDArray[np.float64]:
+        """Return sigmoid(`logit_grid`), shape (n, m), in [0, 1]."""
+        scores = self.logit_grid(x, thetas, extrapolate=extrapolate)
+        expit(scores, out=scores)  # in place: a grid may fill the memory
+        return scores
+
+    @staticmethod
+    def _mean(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        mean: NDArray[np.float64] = logits[0] if len(logits) == 1 else logits.mean(axis=0)
+        return mean
+
+    def covers(self, theta: ArrayLike | ThetaPoint) -> bool:
+        """Tell whether the model can be evaluated at one hypothesis without extrapolation."""
+        try:
+            self.signature.check_hull(theta, extrapolate=False)
+        except UntrainedHypothesisError:
+            return False
+        return True
+
+    def describe(self) -> str:
+        """Return what the model is made of, in one line."""
+        return self.type
 
     def save(self, directory: Path, *, provenance: Mapping[str, Any] | None = None) -> None:
         """Write the model as a directory with ``card.json`` and its weights, whole or not at all.
@@ -192,24 +252,22 @@ class Classifier(ABC):
             return cls.from_state(state)
 
     @abstractmethod
-    def fit(
+    def _fit(
         self,
-        train: Dataset,
-        valid: Dataset,
-        *,
+        signature: Signature,
+        train: Examples,
+        valid: Examples,
         prior: ThetaPrior,
         rng: np.random.Generator,
-        progress: Progress | None = None,
-    ) -> Self:
-        """Learn from ``train``; ``valid`` (the tuning fold) only decides when to stop.
+        *,
+        progress: Progress | None,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        """Learn from the chosen events; add to ``_training`` and set ``exposure``."""
 
-        Args:
-            train: events to learn from.
-            valid: events that decide when to stop.
-            prior: where background gets its signal-kind parameters from.
-            rng: source of all randomness; the same one gives the same model.
-            progress: told how far the training is.
-        """
+    @abstractmethod
+    def _seen(self, space: ParameterSpace) -> tuple[str, ...]:
+        """Return the parameters that the model uses."""
 
     @abstractmethod
     def state(self) -> ModelState:
@@ -221,13 +279,18 @@ class Classifier(ABC):
         """Rebuild the model from `state`."""
 
     @abstractmethod
-    def _logit(self, x: NDArray[np.float32], theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return logits of checked inputs."""
+    def _logits(self, x: NDArray[np.float32], theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the members' logits of checked inputs, shape (M, n)."""
 
-    def _card(self, config: BaseModel) -> dict[str, Any]:
+    def _grid(self, x: NDArray[np.float32], thetas: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return logits of checked inputs, shape (n, m)."""
+        columns = [self._mean(self._logits(x, np.broadcast_to(theta, (len(x), len(theta))))) for theta in thetas]
+        return np.stack(columns, axis=1) if columns else np.empty((len(x), 0))
+
+    def _card(self) -> dict[str, Any]:
         return {
             "type": self.type,
-            "config": config.model_dump(mode="json"),
+            "config": self.config.model_dump(mode="json"),
             **self.signature.to_card(),
             "training": self._training,
         }

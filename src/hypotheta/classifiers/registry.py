@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from hypotheta.classifiers.config import BDTConfig, NetworkConfig, PerHypothesisConfig
+from hypotheta.classifiers.config import AnyClassifierConfig
 from hypotheta.classifiers.protocol import Classifier
 from hypotheta.classifiers.storage import ModelState, interpreted, read_model
 from hypotheta.errors import ModelFileError, closest
@@ -23,7 +23,7 @@ def _class(name: str) -> type[Classifier]:
     return cast(type[Classifier], getattr(import_module(module), attribute))
 
 
-def create(config: NetworkConfig | BDTConfig | PerHypothesisConfig) -> Classifier:
+def create(config: AnyClassifierConfig) -> Classifier:
     """Return an untrained classifier of the settings' type."""
     constructor = cast("type", _class(config.type))
     return cast(Classifier, constructor(config))

@@ -62,20 +62,22 @@ class QuantileScale:
         levels = np.full((*shape, _LEVELS), np.nan)
         quantiles = np.full((len(models), *shape, _LEVELS), np.nan)
         columns = space.columns("event")
-        for cell, values in zip(np.ndindex(shape), itertools.product(*(p.grid for p in space)), strict=True):
-            point = np.array(values)
-            here = [data.select((data.theta[:, columns] == point[columns]).all(axis=1)) for data in background]
+        cells, points = list(np.ndindex(shape)), np.array(list(itertools.product(*(p.grid for p in space))))
+        event_points, event = theta_points(points[:, columns])
+        for i, event_point in enumerate(event_points):
+            chosen = np.flatnonzero(event == i)
+            here = [data.select((data.theta[:, columns] == event_point).all(axis=1)) for data in background]
             if not all(data.weight.sum() > 0 for data in here):
                 continue
-            try:
-                logits = [model.logit(data.x, point) for model, data in zip(models, here, strict=True)]
-            except UntrainedHypothesisError:
-                continue
-            survivals = [_Survival.of(z, data.weight) for z, data in zip(logits, here, strict=True)]
-            highest = min(s.highest for s in survivals)
-            levels[cell] = np.linspace(highest, min(highest, max(s.lowest for s in survivals)), _LEVELS)
-            for i, survival in enumerate(survivals):
-                quantiles[(i, *cell)] = survival.quantiles(levels[cell])
+            grids = [_logit_grid(model, data.x, points[chosen]) for model, data in zip(models, here, strict=True)]
+            for j, cell in enumerate(cells[c] for c in chosen):
+                if any(np.isnan(grid[:, j]).any() for grid in grids):
+                    continue
+                survivals = [_Survival.of(grid[:, j], data.weight) for grid, data in zip(grids, here, strict=True)]
+                highest = min(s.highest for s in survivals)
+                levels[cell] = np.linspace(highest, min(highest, max(s.lowest for s in survivals)), _LEVELS)
+                for k, survival in enumerate(survivals):
+                    quantiles[(k, *cell)] = survival.quantiles(levels[cell])
         _borrow(levels, quantiles, space)
         return cls(space, levels, quantiles)
 
@@ -85,12 +87,12 @@ class QuantileScale:
         Args:
             model: index of the model.
             logits: shape (n,).
-            theta: shape (n, p); between grid points the quantiles are interpolated linearly.
+            theta: shape (n, p), or one point (p,); between grid points the quantiles are interpolated linearly.
 
         Returns:
             Piecewise linear between the quantiles and of slope 1 beyond them, shape (n,).
         """
-        points, index = theta_points(theta)
+        points, index = (theta[None], np.zeros(0, dtype=np.intp)) if theta.ndim == 1 else theta_points(theta)
         mapped = np.empty(len(logits))
         for i, point in enumerate(points):
             rows = index == i if len(points) > 1 else slice(None)
@@ -139,6 +141,16 @@ class QuantileScale:
             fraction = position - left
             table = np.asarray((1 - fraction) * table.take(left, axis) + fraction * table.take(right, axis))
         return table
+
+
+def _logit_grid(model: Classifier, x: NDArray[np.float32], points: Array) -> Array:
+    """Return the logits at each point, shape (n, m); NaN where the model cannot be evaluated."""
+    try:
+        return model.logit_grid(x, points, extrapolate=True)
+    except UntrainedHypothesisError:
+        if len(points) == 1:
+            return np.full((len(x), 1), np.nan)
+        return np.hstack([_logit_grid(model, x, point[None]) for point in points])
 
 
 def _borrow(levels: Array, quantiles: Array, space: ParameterSpace) -> None:

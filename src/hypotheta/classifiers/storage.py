@@ -22,9 +22,9 @@ from safetensors.numpy import save as save_arrays
 from hypotheta.errors import ModelFileError, OutputError
 from hypotheta.hashing import digest
 
-__all__ = ["FORMAT_VERSION", "ModelState", "interpreted", "read_model", "write_model"]
+__all__ = ["FORMAT_VERSION", "ModelState", "interpreted", "read_model", "write_directory", "write_model"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _CARD = "card.json"
 _ARRAYS = "arrays.safetensors"
 
@@ -73,7 +73,6 @@ def write_model(state: ModelState, directory: Path, *, provenance: Mapping[str, 
     Raises:
         OutputError: it cannot be written.
     """
-    directory = Path(directory)
     contents = dict(state.files)
     contents[_ARRAYS] = save_arrays({name: np.ascontiguousarray(a) for name, a in state.arrays.items()})
     card = {
@@ -83,6 +82,20 @@ def write_model(state: ModelState, directory: Path, *, provenance: Mapping[str, 
         "files": {name: digest(data) for name, data in sorted(contents.items())},
     }
     contents[_CARD] = (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode()
+    write_directory(contents, directory)
+
+
+def write_directory(contents: Mapping[str, bytes], directory: Path) -> None:
+    """Write files as one directory, whole or not at all.
+
+    Args:
+        contents: bytes by file name.
+        directory: where; an older one there is replaced.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    directory = Path(directory)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as scratch:

@@ -1,27 +1,38 @@
 """The training loop of the networks: data stay on the device and are batched by index, there is no loader."""
 
+import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from hypotheta.classifiers.architecture import ConditionedNetworks
+from hypotheta.classifiers.checkpoint import Checkpoint
 from hypotheta.classifiers.config import TrainingConfig
+from hypotheta.classifiers.prediction import predict
 from hypotheta.classifiers.protocol import Progress
 from hypotheta.errors import ConfigurationError, FitError
+from hypotheta.hashing import seed_of
 
-__all__ = ["History", "TensorSet", "one_cycle", "pick_device", "predict", "train_network"]
+__all__ = [
+    "Batches",
+    "History",
+    "TensorSet",
+    "deliver",
+    "one_cycle",
+    "pick_device",
+    "train_networks",
+]
 
 _WARM_UP = 0.3
 _START_FRACTION = 1 / 25
 _END_FRACTION = 1e-4
-#: rows scored at once: the activations of a small network then stay in a core's cache
-_CHUNK = 16_384
 
 
 @dataclass(frozen=True)
@@ -50,20 +61,43 @@ class TensorSet:
 
 
 @dataclass(frozen=True)
-class History:
-    """Losses by epoch, and the epoch (from 0) whose weights were kept."""
+class Batches:
+    """Where a training takes its randomness from; that of an epoch does not depend on the epochs before.
 
-    train_loss: tuple[float, ...]
-    tuning_loss: tuple[float, ...]
-    best_epoch: int
+    Args:
+        redraw: returns a fresh θ (n, q) for the training events of an epoch, from 0; None leaves θ as it is.
+        seed: of the orders of the events.
+    """
+
+    redraw: Callable[[int], Tensor] | None
+    seed: int
+
+    def shuffler(self, epoch: int, device: torch.device) -> torch.Generator:
+        """Return what orders the events of an epoch."""
+        return torch.Generator(device).manual_seed(seed_of(self.seed, epoch))
+
+
+@dataclass
+class History:
+    """What a training remembers: losses of each member by epoch, and each member's best epoch (from 0)."""
+
+    train_loss: list[list[float]]
+    tuning_loss: list[list[float]]
+    best_epoch: list[int]
 
     def to_card(self) -> Mapping[str, Any]:
         """Return the history as JSON takes it."""
-        return {
-            "train_loss": list(self.train_loss),
-            "tuning_loss": list(self.tuning_loss),
-            "best_epoch": self.best_epoch,
-        }
+        return dict(vars(self))
+
+    def improved(self) -> list[int]:
+        """Note the members whose last tuning loss is their best, and return them."""
+        last = len(self.tuning_loss) - 1
+        members = []
+        for member, loss in enumerate(self.tuning_loss[last]):
+            if last == 0 or loss < self.tuning_loss[self.best_epoch[member]][member]:
+                self.best_epoch[member] = last
+                members.append(member)
+        return members
 
 
 def pick_device(name: str) -> torch.device:
@@ -99,93 +133,151 @@ def one_cycle(step: int, steps: int, peak: float) -> float:
     return peak * (low + (1 - low) * (1 - math.cos(math.pi * progress)) / 2)
 
 
-def train_network(
-    network: nn.Module,
+def train_networks(
+    networks: ConditionedNetworks,
     train: TensorSet,
     tuning: TensorSet,
     config: TrainingConfig,
+    batches: Batches,
     *,
-    redraw: Callable[[], Tensor] | None,
-    generator: torch.Generator,
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
+    key: str = "",
 ) -> History:
-    """Minimise the weighted binary cross entropy with AdamW and keep the weights of the best epoch.
+    """Minimise the weighted binary cross entropy with AdamW and keep the weights of each member's best epoch.
+
+    Every member goes through the events in an order of its own.
 
     Args:
-        network: maps (x, θ) to logits (n,); changed in place.
+        networks: the members; changed in place.
         train: training events.
         tuning: events whose loss chooses the epoch.
         config: settings.
-        redraw: returns a fresh θ (n, q) for the training events at each epoch; None leaves θ as it is.
-        generator: shuffles; on the events' device.
+        batches: sources of randomness.
         progress: told the losses after every epoch.
+        checkpoint: where the state is kept after every epoch, and taken up from; None: nowhere.
+        key: what the training depends on; a checkpoint with another key is not taken up.
 
     Raises:
         FitError: the loss is not finite.
     """
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        networks.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
-    batches = max(1, round(len(train) / config.batch_size))
-    train_losses: list[float] = []
-    tuning_losses: list[float] = []
-    best: dict[str, Tensor] = {}
-    best_epoch = 0
-    for epoch in range(config.epochs):
-        theta = train.theta if redraw is None else redraw()
-        rates = [one_cycle(epoch * batches + i, config.epochs * batches, config.learning_rate) for i in range(batches)]
-        train_losses.append(_epoch(network, optimizer, train, theta, rates, generator))
-        tuning_losses.append(_loss(network, tuning))
-        if not math.isfinite(train_losses[-1] + tuning_losses[-1]):
+    steps = max(1, round(len(train) / config.batch_size))
+    best = {name: value.detach().clone() for name, value in networks.named_parameters()}
+    state = _State(networks, optimizer, best, History([], [], [0] * networks.members))
+    if checkpoint is not None:
+        state.restore(checkpoint, key)
+    history = state.history
+    standardised = replace(train, x=networks.standardised(train.x, train.theta)[0])
+    for epoch in range(len(history.train_loss), config.epochs):
+        if epoch and epoch - 1 - max(history.best_epoch) >= config.patience:
+            break
+        theta = train.theta if batches.redraw is None else batches.redraw(epoch)
+        shown = replace(standardised, theta=networks.standardised(train.x[:0], theta)[1])
+        shuffler = batches.shuffler(epoch, train.y.device)
+        rates = [one_cycle(epoch * steps + i, config.epochs * steps, config.learning_rate) for i in range(steps)]
+        history.train_loss.append(_epoch(networks, optimizer, shown, rates, shuffler, config))
+        history.tuning_loss.append(_losses(networks, tuning))
+        if not math.isfinite(sum(history.train_loss[-1] + history.tuning_loss[-1])):
             raise FitError(
                 f"the training diverged in epoch {epoch + 1}; lower learning_rate ({config.learning_rate:g})"
             )
-        if not best or tuning_losses[-1] < tuning_losses[best_epoch]:
-            best_epoch = epoch
-            best = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        improved = history.improved()
+        for name, value in networks.named_parameters():
+            best[name][improved] = value.detach()[improved]
+        if checkpoint is not None:
+            state.write(checkpoint, key)
         if progress is not None:
-            text = f"epoch {epoch + 1}/{config.epochs}, loss {train_losses[-1]:.4f}, tuning {tuning_losses[-1]:.4f}"
+            means = [sum(losses[-1]) / networks.members for losses in (history.train_loss, history.tuning_loss)]
+            text = f"epoch {epoch + 1}/{config.epochs}, loss {means[0]:.4f}, tuning {means[1]:.4f}"
             progress((epoch + 1) / config.epochs, text)
-        if epoch - best_epoch >= config.patience:
-            break
-    network.load_state_dict(best)
-    return History(tuple(train_losses), tuple(tuning_losses), best_epoch)
+    with torch.no_grad():
+        for name, value in networks.named_parameters():
+            value.copy_(best[name])
+    return history
+
+
+@dataclass
+class _State:
+    """All that the next epoch depends on."""
+
+    networks: ConditionedNetworks
+    optimizer: torch.optim.Optimizer
+    best: dict[str, Tensor]
+    history: History
+
+    def write(self, checkpoint: Checkpoint, key: str) -> None:
+        arrays: dict[str, Tensor] = {}
+        for name, value in self.networks.named_parameters():
+            arrays[f"network.{name}"], arrays[f"best.{name}"] = value.detach(), self.best[name]
+            arrays |= {f"optimizer.{name}.{k}": v for k, v in self.optimizer.state[value].items()}
+        checkpoint.write(key, self.history.to_card(), {name: tensor.cpu().numpy() for name, tensor in arrays.items()})
+
+    @torch.no_grad()
+    def restore(self, checkpoint: Checkpoint, key: str) -> None:
+        found = checkpoint.read(key)
+        if found is None:
+            return
+        record, arrays = found
+        self.history = History(**record)
+        for name, value in self.networks.named_parameters():
+            value.copy_(torch.from_numpy(arrays[f"network.{name}"]))
+            self.best[name].copy_(torch.from_numpy(arrays[f"best.{name}"]))
+            prefix = f"optimizer.{name}."
+            self.optimizer.state[value] = {
+                full.removeprefix(prefix): torch.from_numpy(np.array(arrays[full])).to(value.device)
+                for full in arrays
+                if full.startswith(prefix)
+            }
 
 
 def _epoch(
-    network: nn.Module,
+    networks: ConditionedNetworks,
     optimizer: torch.optim.Optimizer,
     train: TensorSet,
-    theta: Tensor,
     rates: Sequence[float],
-    generator: torch.Generator,
-) -> float:
-    """Take one step a learning rate, over all events in a new order; return the mean loss."""
-    order = torch.randperm(len(train), generator=generator, device=train.y.device)
-    total = torch.zeros((), device=train.y.device)
-    # equal batches: a small last one would weigh its few events too much
-    for rate, rows in zip(rates, order.tensor_split(len(rates)), strict=True):
+    shuffler: torch.Generator,
+    config: TrainingConfig,
+) -> list[float]:
+    """Take one step a learning rate, over all standardised events in a new order; return each member's mean loss."""
+    device = train.y.device
+    totals = torch.zeros(networks.members, device=device)
+    mixed = torch.autocast(device.type, dtype=torch.bfloat16) if _is_mixed(config, device) else contextlib.nullcontext()
+    batches = deliver(train, len(rates), networks.members, shuffler)
+    for rate, (x, t, y, weight) in zip(rates, batches, strict=True):
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad()
-        # index_select: four times as fast as x[rows] on a CPU
-        x, t, y, weight = (a.index_select(0, rows) for a in (train.x, theta, train.y, train.weight))
-        loss = binary_cross_entropy_with_logits(network(x, t), y, weight)
-        loss.backward()  # type: ignore[no-untyped-call] # torch's own gap
+        with mixed:
+            logits = networks.from_standardised(x, t)
+        losses = binary_cross_entropy_with_logits(logits.float(), y, weight, reduction="none").mean(dim=1)
+        losses.sum().backward()  # type: ignore[no-untyped-call] # torch's own gap
         optimizer.step()
-        total += loss.detach()
-    return float(total) / len(rates)
+        totals += losses.detach()
+    return [float(total) / len(rates) for total in totals]
 
 
-def _loss(network: nn.Module, events: TensorSet) -> float:
-    logits = predict(network, events.x, events.theta)
-    return float(binary_cross_entropy_with_logits(logits, events.y, events.weight))
+def deliver(events: TensorSet, batches: int, members: int, shuffler: torch.Generator) -> Iterator[tuple[Tensor, ...]]:
+    """Yield all events in a new order, another one for every member, in so many equal batches.
+
+    Yields:
+        x (M, b, d), θ (M, b, q), y (M, b) and weight (M, b).
+    """
+    orders = [torch.randperm(len(events), generator=shuffler, device=shuffler.device) for _ in range(members)]
+    # equal batches: a small last one would weigh its few events too much
+    for rows in torch.stack(orders).tensor_split(batches, dim=1):
+        # index_select: four times as fast as x[rows] on a CPU
+        flat = rows.flatten()
+        columns = (events.x, events.theta, events.y, events.weight)
+        yield tuple(a.index_select(0, flat).view(*rows.shape, *a.shape[1:]) for a in columns)
 
 
-@torch.inference_mode()
-def predict(network: nn.Module, x: Tensor, theta: Tensor) -> Tensor:
-    """Return logits (n,) of x (n, d) at θ (n, q), a chunk at a time so that memory stays flat."""
-    if not len(x):
-        return x.new_zeros(0)
-    chunks = zip(torch.split(x, _CHUNK), torch.split(theta, _CHUNK), strict=True)
-    return torch.cat([network(*chunk) for chunk in chunks])
+def _is_mixed(config: TrainingConfig, device: torch.device) -> bool:
+    return config.precision == "mixed" and device.type != "cpu"
+
+
+def _losses(networks: ConditionedNetworks, events: TensorSet) -> list[float]:
+    logits = predict(networks, events.x, events.theta)
+    return [float(binary_cross_entropy_with_logits(member, events.y, events.weight)) for member in logits]

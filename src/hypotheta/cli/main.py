@@ -154,27 +154,82 @@ def features(analysis: AnalysisPath, sample: SampleName = None, out: Out = None,
 
 
 @app.command()
-def train(analysis: AnalysisPath, classifier: ClassifierName = None, out: Out = None, jobs: Jobs = 1) -> None:
+def train(
+    analysis: AnalysisPath,
+    classifier: ClassifierName = None,
+    hold_out: Annotated[
+        str | None, typer.Option("--hold-out", help="Train without this point, as in mass=850; the model lies apart.")
+    ] = None,
+    out: Out = None,
+    jobs: Jobs = 1,
+) -> None:
     """Train classifiers, cross-fitted over folds of the event number.
 
     Example: `hypotheta train analysis/ttbar --classifier parameterized_network`
     """
+    names = [classifier] if classifier else list(_load(analysis, out).config.classifiers)
+    _each(_train, [(analysis, out, name, hold_out) for name in names], jobs)
+
+
+def _train(path: Path, out: Path | None, name: str, hold_out: str | None, *, threads: int) -> Path:
+    from hypotheta.parameters import ThetaPoint
     from hypotheta.stages.train import train as stage
 
-    names = [classifier] if classifier else list(_load(analysis, out).config.classifiers)
-    _each(_on_analysis, [(stage, analysis, out, name) for name in names], jobs)
+    point = None if hold_out is None else ThetaPoint.parse(hold_out)
+    return stage(_load(path, out), name, hold_out=point, threads=threads)
 
 
 @app.command()
-def score(analysis: AnalysisPath, classifier: ClassifierName = None, out: Out = None, jobs: Jobs = 1) -> None:
-    """Score every event at every hypothesis, into friend trees of the features.
+def score(
+    analysis: AnalysisPath,
+    classifier: ClassifierName = None,
+    ntuple: Annotated[
+        Path | None, typer.Option(help="Score this ROOT file instead of the samples, into a friend of its tree.")
+    ] = None,
+    friend: Annotated[Path | None, typer.Option(help="With --ntuple: the ROOT file to write.")] = None,
+    at: Annotated[
+        list[str] | None, typer.Option(help="With --ntuple: a hypothesis, as in mass=850; all where left out.")
+    ] = None,
+    extrapolate: Annotated[
+        bool, typer.Option("--extrapolate", help="With --ntuple: allow hypotheses outside the trained range.")
+    ] = False,
+    out: Out = None,
+    jobs: Jobs = 1,
+) -> None:
+    """Score every event at every hypothesis, into friend trees of the features, or of any ntuple.
 
     Example: `hypotheta score analysis/ttbar --classifier parameterized_network`
+
+    Example: `hypotheta score analysis/ttbar --classifier parameterized_network --ntuple data.root --at mass=850`
     """
     from hypotheta.stages.score import score as stage
 
+    if ntuple is not None:
+        _score_ntuple(_load(analysis, out), classifier, ntuple, friend, at or [], extrapolate)
+        return
+    if friend or at or extrapolate:
+        raise ConfigurationError("--friend, --at and --extrapolate go with --ntuple FILE")
     names = [classifier] if classifier else list(_load(analysis, out).config.classifiers)
     _each(_on_analysis, [(stage, analysis, out, name) for name in names], jobs)
+
+
+def _score_ntuple(
+    loaded: "Analysis", classifier: str | None, ntuple: Path, friend: Path | None, at: list[str], extrapolate: bool
+) -> None:
+    from hypotheta.parameters import ThetaPoint
+    from hypotheta.stages.friends import score_ntuple
+
+    if classifier is None:
+        raise ConfigurationError(
+            f"--ntuple: say which classifier, --classifier {' | '.join(loaded.config.classifiers)}"
+        )
+    points = [ThetaPoint.parse(text) for text in at]
+    target = friend or Path(f"{ntuple.stem}_{classifier}.root")
+    print(
+        score_ntuple(
+            loaded, classifier, ntuple, target, at=points, extrapolate=extrapolate, threads=_settings["threads"]
+        )
+    )
 
 
 def _on_analysis(stage: Callable[..., Path], path: Path, out: Path | None, name: str, *, threads: int) -> Path:
@@ -182,8 +237,27 @@ def _on_analysis(stage: Callable[..., Path], path: Path, out: Path | None, name:
 
 
 @app.command()
+def export(
+    analysis: AnalysisPath,
+    classifier: Annotated[str, typer.Option("--classifier", help="A trained network.")],
+    to: Annotated[Path | None, typer.Option("--to", help="Folder to write; NAME_onnx where left out.")] = None,
+    out: Out = None,
+) -> None:
+    """Write the networks of a classifier as ONNX, one file a fold, checked against onnxruntime.
+
+    Example: `hypotheta export analysis/ttbar --classifier parameterized_network --to my_onnx`
+    """
+    from hypotheta.classifiers.exchange import export_crossfitted
+    from hypotheta.stages.store import Store
+
+    folder = to or Path(f"{classifier}_onnx")
+    export_crossfitted(Store(_load(analysis, out)).classifier(classifier), folder)
+    print(folder)
+
+
+@app.command()
 def diagnose(analysis: AnalysisPath, out: Out = None) -> None:
-    """Measure the classifiers: AUC with errors, paired differences, leakage of θ; with verdicts.
+    """Measure the classifiers: separation, hold-outs, overtraining, calibration, sculpting, leakage; with verdicts.
 
     Example: `hypotheta diagnose analysis/ttbar`
     """

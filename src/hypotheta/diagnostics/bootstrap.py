@@ -18,7 +18,7 @@ from scipy.special import pdtr
 from hypotheta.diagnostics.roc import Array, Estimate, Ranking, checked_weights, influence
 from hypotheta.errors import ConfigurationError, InvalidEventsError
 
-__all__ = ["Difference", "auc_bootstrap", "auc_difference", "paired_auc_difference"]
+__all__ = ["Difference", "auc_bootstrap", "auc_difference", "paired_auc_difference", "poisson_replicas"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def auc_bootstrap(
     """
     w_s, w_b = checked_weights(score_s, weight_s, score_b, weight_b)
     ranking = Ranking(score_s, score_b)
-    draws = _replicas(len(w_s), len(w_b), rng, replicas)
+    draws = poisson_replicas(len(w_s), len(w_b), rng, replicas)
     areas = [ranking.area(w_s * n_s, w_b * n_b) for n_s, n_b in draws]
     return Estimate(ranking.area(w_s, w_b), float(np.std(areas, ddof=1)))
 
@@ -92,7 +92,7 @@ def paired_auc_difference(
     w_s, w_b = checked_weights(signal.a, signal.weight, background.a, background.weight)
     rankings = Ranking(signal.a, background.a), Ranking(signal.b, background.b)
     differences = []
-    for n_s, n_b in _replicas(signal.events, background.events, rng, replicas):
+    for n_s, n_b in poisson_replicas(signal.events, background.events, rng, replicas):
         v_s, v_b = w_s * n_s[signal.event], w_b * n_b[background.event]
         differences.append(rankings[0].area(v_s, v_b) - rankings[1].area(v_s, v_b))
     value = rankings[0].area(w_s, w_b) - rankings[1].area(w_s, w_b)
@@ -155,8 +155,12 @@ def _pair(
 _POISSON = np.searchsorted(pdtr(np.arange(20), 1.0), (np.arange(2**16) + 0.5) / 2**16).astype(np.float64)
 
 
-def _replicas(n_s: int, n_b: int, rng: np.random.Generator, replicas: int) -> Iterator[tuple[Array, Array]]:
-    """Yield the Poisson weights of signal and background events, one replica at a time."""
+def poisson_replicas(n_s: int, n_b: int, rng: np.random.Generator, replicas: int) -> Iterator[tuple[Array, Array]]:
+    """Yield the Poisson(1) weights of signal events, shape (n_s,), and of background events, one replica at a time.
+
+    Raises:
+        ConfigurationError: when there are fewer than 2 replicas.
+    """
     if replicas < 2:
         raise ConfigurationError(f"{replicas} bootstrap replicas give no error; take about 200")
     for _ in range(replicas):

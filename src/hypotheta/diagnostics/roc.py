@@ -22,6 +22,7 @@ __all__ = [
     "auc_with_error",
     "checked_weights",
     "influence",
+    "mid_distribution",
     "roc",
 ]
 
@@ -100,9 +101,14 @@ class Ranking:
 
     def area(self, weight_s: Array, weight_b: Array) -> float:
         """Return the AUC for one weighting, shapes (n_s,) and (n_b,), unchecked."""
+        won, pairs = self.pairs(weight_s, weight_b)
+        return won / pairs
+
+    def pairs(self, weight_s: Array, weight_b: Array) -> tuple[float, float]:
+        """Return the weight of the pairs in which signal scores higher, and that of all pairs."""
         cumulative = np.concatenate([[0.0], np.cumsum(weight_b[self.order])])
         twice = weight_s @ (cumulative[self.below] + cumulative[self.up_to])
-        return float(0.5 * twice / (weight_s.sum() * cumulative[-1]))
+        return float(0.5 * twice), float(weight_s.sum() * cumulative[-1])
 
 
 def auc(score_s: ArrayLike, weight_s: ArrayLike, score_b: ArrayLike, weight_b: ArrayLike) -> float:
@@ -178,14 +184,14 @@ def influence(s: Array, w_s: Array, b: Array, w_b: Array) -> tuple[float, Array,
     Returns:
         A, ψ of the signal events (n_s,), ψ of the background events (n_b,).
     """
-    below, above = _mid_distribution(s, b, w_b), 1 - _mid_distribution(b, s, w_s)
+    below, above = mid_distribution(s, b, w_b), 1 - mid_distribution(b, s, w_s)
     share_s, share_b = w_s / w_s.sum(), w_b / w_b.sum()
     area = float(share_s @ below)
     return area, share_s * (below - area), share_b * (above - area)
 
 
-def _mid_distribution(at: Array, scores: Array, weights: Array) -> Array:
-    """Return F(at) = (Σw[score < at] + Σw[score = at] / 2) / Σw."""
+def mid_distribution(at: Array, scores: Array, weights: Array) -> Array:
+    """Return F(at) = (Σw[score < at] + Σw[score = at] / 2) / Σw, in the shape of ``at``; nothing is checked."""
     order = np.argsort(scores)
     ordered = scores[order]
     cumulative = np.concatenate([[0.0], np.cumsum(weights[order])])

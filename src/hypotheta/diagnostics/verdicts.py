@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from hypotheta.errors import ConfigurationError
 
-__all__ = ["Status", "Verdict", "worst"]
+__all__ = ["Status", "Verdict", "judge", "severity", "worst"]
 
 Status = Literal["pass", "warn", "fail"]
 _ORDER: tuple[Status, ...] = get_args(Status)
@@ -41,6 +41,33 @@ class Verdict:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name, ready for JSON."""
         return asdict(self)
+
+
+def judge(excess: float, error: float, limit: float, *, sigmas: float = 3.0) -> Status:
+    """Judge an effect by its size and its uncertainty, so that neither few nor many events decide.
+
+    Args:
+        excess: what should be small.
+        error: its standard error.
+        limit: largest harmless size.
+        sigmas: a larger effect passes when it is within so many errors of 0.
+
+    Returns:
+        ``pass`` when excess ≤ max(limit, sigmas · error); ``fail`` when it exceeds the limit by more than 2 errors;
+        else ``warn``.
+
+    Example:
+        >>> [judge(excess, 0.001, 0.005) for excess in (0.004, 0.006, 0.008)]
+        ['pass', 'warn', 'fail']
+    """
+    if excess <= max(limit, sigmas * error):
+        return "pass"
+    return "fail" if excess - 2 * error > limit else "warn"
+
+
+def severity(verdict: Verdict) -> tuple[int, float]:
+    """Return a key by which verdicts of one check are sorted from harmless to severe."""
+    return _ORDER.index(verdict.status), abs(verdict.value)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Status:

@@ -1,8 +1,28 @@
 """Pictures: result objects in, `matplotlib.figure.Figure` out; nothing is computed and nothing saved here.
 
-Which one do I use? `distributions` for stacked expectations with data and for shapes of features; `scores` for a
-classifier's output; `roc` for curves and the AUC along a parameter; `significance` for best cuts; `limits` for limits.
-All share `style`.
+Which one do I use? `distributions` for stacked expectations with data and for shapes of features, `panels` for many of
+them in one figure; `scores` for a classifier's output, `responses` for its output against features, `animation` to let
+pictures move along a parameter; `roc` for curves and the AUC, `scans` for any number along a parameter, `matrices` for
+a number at each pair of two; `interpolation`, `calibration`, `overtraining` and `sculpting` for the diagnostics;
+`significance` for best cuts; `limits` for limits. All share `style`, `grids` and `components`.
 """
 
-__all__ = ["distributions", "limits", "roc", "scores", "significance", "style"]
+__all__ = [
+    "animation",
+    "calibration",
+    "components",
+    "distributions",
+    "grids",
+    "interpolation",
+    "limits",
+    "matrices",
+    "overtraining",
+    "panels",
+    "responses",
+    "roc",
+    "scans",
+    "scores",
+    "sculpting",
+    "significance",
+    "style",
+]

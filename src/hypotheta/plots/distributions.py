@@ -6,58 +6,31 @@ compare how signal and background, or several variations, are distributed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
 
 from hypotheta.errors import TemplateError
-from hypotheta.plots.style import GREY, PALETTE, Label, finish, log_scale_floor, styled, styled_figure
+from hypotheta.plots.components import (
+    FILLS,
+    HALO,
+    LINES,
+    SIGNALS,
+    Component,
+    centres,
+    checked_edges,
+    draw_shape,
+    over,
+    set_scale,
+    unit_area,
+)
+from hypotheta.plots.style import GREY, PALETTE, Label, finish, styled, styled_figure
 
 __all__ = ["Component", "Stack", "plot_shapes", "plot_stack"]
 
 Array = NDArray[np.float64]
-#: fills leave the palette's strong colours to the signals drawn over them
-_FILLS = ("#3f90da", "#ffa90e", "#94a4a2", "#92dadd", "#b9ac70", "#a96b59", "#717581")
-_SIGNALS = ("#bd1f01", "#832db6", "#000000", "#e76300", "#a96b59", "#717581")
-_HALO = [withStroke(linewidth=4, foreground="white")]
-_LINES = ("-", "--", "-.", ":")
-
-
-@dataclass(frozen=True)
-class Component:
-    """One binned distribution.
-
-    Args:
-        label: its name in the legend.
-        values: weighted events a bin, shape (bins,).
-        variances: Σw² a bin, shape (bins,).
-        colour: any matplotlib colour; None for the next of the palette.
-    """
-
-    label: str
-    values: Array
-    variances: Array
-    colour: str | None = None
-
-    def __post_init__(self) -> None:
-        values = np.asarray(self.values, dtype=np.float64)
-        variances = np.asarray(self.variances, dtype=np.float64)
-        if values.ndim != 1 or values.shape != variances.shape:
-            raise TemplateError(
-                f"'{self.label}': values have shape {values.shape}, variances {variances.shape}; give one of each a bin"
-            )
-        object.__setattr__(self, "values", values)
-        object.__setattr__(self, "variances", variances)
-
-    @classmethod
-    def from_hist(cls, label: str, histogram: Any, colour: str | None = None) -> "Component":
-        """Take a one-dimensional `hist.Hist` (weighted storage, or counts whose variance is their value)."""
-        variances = histogram.variances()
-        return cls(label, histogram.values(), histogram.values() if variances is None else variances, colour)
 
 
 @dataclass(frozen=True)
@@ -90,7 +63,7 @@ class Stack:
             raise TemplateError(f"'{self.xlabel}': a stack needs at least one background component")
 
     def _checked(self) -> Array:
-        return _checked_edges(self.edges, [*self.components, *self.signals, *self._data, *self.variations])
+        return checked_edges(self.edges, [*self.components, *self.signals, *self._data, *self.variations])
 
     @property
     def _data(self) -> tuple[Component, ...]:
@@ -124,7 +97,7 @@ def plot_stack(stack: Stack, *, label: Label | None = None) -> Figure:
             _points(top, edges, stack.data, label=stack.data.label)
         if len(panels) > 1:
             _ratio(panels[1], stack)
-        _scale(top, stack.logy, [c.values for c in (total, *stack.signals, *stack._data)])
+        set_scale(top, stack.logy, [total, *stack.signals, *stack._data])
         top.set(xlim=(edges[0], edges[-1]), ylabel=_per_bin(edges, stack.unit))
         panels[-1].set_xlabel(stack.xlabel)
         finish(figure, label, columns=2)
@@ -135,17 +108,17 @@ def _fills(axes: Axes, stack: Stack) -> None:
     upper = np.cumsum([c.values for c in stack.components], axis=0)
     # from the top, so that the legend reads as the stack does
     for i, component in reversed(list(enumerate(stack.components))):
-        fill, base = component.colour or _FILLS[i % len(_FILLS)], upper[i] - component.values
+        fill, base = component.colour or FILLS[i % len(FILLS)], upper[i] - component.values
         axes.stairs(upper[i], stack.edges, baseline=base, fill=True, color=fill, label=component.label)
     axes.stairs(upper[-1], stack.edges, color="black", linewidth=0.8)
 
 
 def _lines(axes: Axes, stack: Stack) -> None:
     for i, signal in enumerate(stack.signals):
-        line = signal.colour or _SIGNALS[i % len(_SIGNALS)]
+        line = signal.colour or SIGNALS[i % len(SIGNALS)]
         axes.stairs(
-            signal.values, stack.edges, baseline=None, color=line, linestyle=_LINES[i % len(_LINES)], linewidth=2,
-            path_effects=_HALO, label=signal.label,
+            signal.values, stack.edges, baseline=None, color=line, linestyle=LINES[i % len(LINES)], linewidth=2,
+            path_effects=HALO, label=signal.label,
         )  # fmt: skip
 
 
@@ -176,51 +149,17 @@ def plot_shapes(
     Raises:
         TemplateError: when a distribution does not fit the edges or has no positive sum.
     """
-    edges = _checked_edges(edges, shapes)
+    edges = checked_edges(edges, shapes)
+    colours = SIGNALS if filled else PALETTE
     with styled():
         figure, (axes,) = styled_figure()
-        drawn = []
-        lines = _SIGNALS if filled else PALETTE
-        for i, shape in enumerate(shapes):
-            values, error = _unit_area(shape)
-            drawn.append(values)
-            if i < filled:
-                shade = shape.colour or _FILLS[i % len(_FILLS)]
-                axes.stairs(values, edges, fill=True, color=shade, alpha=0.45, label=shape.label)
-            else:
-                k = i - filled
-                shade = shape.colour or lines[k % len(lines)]
-                style = _LINES[k % len(_LINES)]
-                axes.stairs(values, edges, baseline=None, color=shade, linestyle=style, linewidth=2, label=shape.label)
-            axes.errorbar(_centres(edges), values, error, fmt="none", ecolor=shade, elinewidth=1)
-        _scale(axes, logy, drawn)
+        drawn = [unit_area(shape) for shape in shapes]
+        for i, shape in enumerate(drawn):
+            draw_shape(axes, edges, shape, i if i < filled else i - filled, filled=i < filled, colours=colours)
+        set_scale(axes, logy, drawn)
         axes.set(xlim=(edges[0], edges[-1]), xlabel=xlabel, ylabel="Fraction of events / bin")
         finish(figure, label, columns=1 if len(shapes) <= 4 else 2, title=title)
     return figure
-
-
-def _checked_edges(edges: ArrayLike, components: Sequence[Component]) -> Array:
-    edges = np.asarray(edges, dtype=np.float64)
-    if edges.ndim != 1 or len(edges) < 2 or not (np.diff(edges) > 0).all():
-        raise TemplateError(f"bin edges must rise, they are {edges}")
-    for component in components:
-        if len(component.values) != len(edges) - 1:
-            raise TemplateError(
-                f"'{component.label}' has {len(component.values)} bins, the edges make {len(edges) - 1}"
-            )
-    return edges
-
-
-def _centres(edges: Array) -> Array:
-    result: Array = 0.5 * (edges[1:] + edges[:-1])
-    return result
-
-
-def _unit_area(shape: Component) -> tuple[Array, Array]:
-    values, total = shape.values, float(shape.values.sum())
-    if not total > 0:
-        raise TemplateError(f"'{shape.label}' adds up to {total:g}; a shape needs a positive sum")
-    return values / total, np.sqrt(shape.variances) / total
 
 
 def _band(axes: Axes, edges: Array, values: Array, error: Array, *, label: str | None = None) -> None:
@@ -234,22 +173,19 @@ def _points(axes: Axes, edges: Array, data: Component, *, scale: ArrayLike = 1.0
     scale = np.broadcast_to(np.asarray(scale, dtype=np.float64), np.shape(data.values))
     shown = (data.values > 0) & (scale > 0)
     y, error = data.values[shown] / scale[shown], np.sqrt(data.variances)[shown] / scale[shown]
-    axes.errorbar(_centres(edges)[shown], y, error, fmt="o", color="black", markersize=5, linewidth=1.2, label=label)
+    axes.errorbar(centres(edges)[shown], y, error, fmt="o", color="black", markersize=5, linewidth=1.2, label=label)
 
 
 def _ratio(axes: Axes, stack: Stack) -> None:
     """Draw data and variations over the expectation; points outside the range become arrows at its edge."""
     edges, expected = stack.edges, stack.total.values
-    relative = np.divide(np.sqrt(stack.total.variances), expected, out=np.zeros_like(expected), where=expected > 0)
+    relative = over(np.sqrt(stack.total.variances), expected, empty=0.0)
     axes.axhline(1, color="black", linewidth=0.8)
     _band(axes, edges, np.ones_like(expected), relative)
-    ratios = [
-        np.divide(c.values, expected, out=np.ones_like(expected), where=expected > 0)
-        for c in (*stack.variations, *stack._data)
-    ]
+    ratios = [over(c.values, expected, empty=1.0) for c in (*stack.variations, *stack._data)]
     for i, variation in enumerate(stack.variations):
-        line = variation.colour or _SIGNALS[i % len(_SIGNALS)]
-        axes.stairs(ratios[i], edges, baseline=None, color=line, linestyle=_LINES[i % 4], label=variation.label)
+        line = variation.colour or SIGNALS[i % len(SIGNALS)]
+        axes.stairs(ratios[i], edges, baseline=None, color=line, linestyle=LINES[i % 4], label=variation.label)
     # most bins, not the most extreme one, set the range
     spread = float(np.clip(1.3 * np.quantile(np.abs(np.concatenate(ratios) - 1), 0.9), 0.15, 0.95))
     axes.set(ylim=(1 - spread, 1 + spread), ylabel="Data / exp." if stack.data else "Ratio to nominal")
@@ -264,17 +200,8 @@ def _arrows(axes: Axes, edges: Array, ratio: Array, shown: NDArray[np.bool_], sp
     for outside, y, marker in ((ratio > 1 + spread, 0.92, "^"), (ratio < 1 - spread, 0.08, "v")):
         seen = outside & shown
         axes.plot(
-            _centres(edges)[seen], np.full(seen.sum(), y), marker, color="black", transform=axes.get_xaxis_transform()
+            centres(edges)[seen], np.full(seen.sum(), y), marker, color="black", transform=axes.get_xaxis_transform()
         )
-
-
-def _scale(axes: Axes, logy: bool, drawn: Sequence[Array]) -> None:
-    highest = max(float(np.max(values)) for values in drawn)
-    if logy:
-        axes.set_yscale("log")
-        axes.set_ylim(log_scale_floor(*drawn), 2 * highest if highest > 0 else 1.0)
-    else:
-        axes.set_ylim(min(0.0, *(float(np.min(values)) for values in drawn)), 1.1 * highest if highest > 0 else 1.0)
 
 
 def _per_bin(edges: Array, unit: str) -> str:

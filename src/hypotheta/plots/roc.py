@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from hypotheta.diagnostics.roc import AucScan, RocResult
 from hypotheta.errors import ConfigurationError
-from hypotheta.plots.style import GREY, MARKERS, Label, colour, finish, styled, styled_figure
+from hypotheta.plots.scans import Series, plot_scan
+from hypotheta.plots.style import GREY, Label, colour, finish, styled, styled_figure
 
 __all__ = ["plot_auc", "plot_roc"]
 
@@ -71,14 +72,5 @@ def plot_auc(
     """
     if not scans:
         raise ConfigurationError("there is no AUC to draw; give at least one scan")
-    with styled():
-        figure, (axes,) = styled_figure()
-        for i, scan in enumerate(scans):
-            axes.errorbar(
-                scan.theta, scan.auc, scan.error, color=colour(i), marker=MARKERS[i % len(MARKERS)],
-                linewidth=1.4, elinewidth=1.4, capsize=2, label=scan.name.replace("_", " "),
-            )  # fmt: skip
-        axes.margins(x=0.04, y=0.08)
-        axes.set(xlabel=xlabel, ylabel=ylabel)
-        finish(figure, label, loc="any", title=title)
-    return figure
+    series = [Series(scan.name.replace("_", " "), scan.theta, scan.auc, scan.error) for scan in scans]
+    return plot_scan(series, xlabel=xlabel, ylabel=ylabel, title=title, label=label)

@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from hypotheta.errors import ConfigurationError
-from hypotheta.plots.style import GREY, MARKERS, Label, colour, finish, styled, styled_figure
+from hypotheta.plots.scans import Series, plot_scan
+from hypotheta.plots.style import GREY, Label, colour, finish, styled, styled_figure
 from hypotheta.significance import BestCut, CutScan, SignificanceScan
 
 __all__ = ["plot_cut_scan", "plot_significance"]
@@ -39,22 +40,12 @@ def plot_significance(
     """
     if not scans:
         raise ConfigurationError("there is no significance to draw; give at least one scan")
-    with styled():
-        figure, (axes,) = styled_figure()
-        for i, scan in enumerate(scans):
-            z, error = [c.z for c in scan.cuts], [c.z_error for c in scan.cuts]
-            axes.errorbar(
-                scan.theta, z, error, color=colour(i), marker=MARKERS[i % len(MARKERS)],
-                linewidth=1.4, elinewidth=1.4, capsize=2, label=scan.name.replace("_", " "),
-            )  # fmt: skip
-        axes.margins(x=0.04, y=0.08)
-        if logy:
-            axes.set_yscale("log")
-        else:
-            axes.set_ylim(bottom=0)
-        axes.set(xlabel=xlabel, ylabel="Asimov significance Z")
-        finish(figure, label, title=title)
-    return figure
+    series = [
+        Series(s.name.replace("_", " "), s.theta, [c.z for c in s.cuts], [c.z_error for c in s.cuts]) for s in scans
+    ]
+    return plot_scan(
+        series, xlabel=xlabel, ylabel="Asimov significance Z", logy=logy, from_zero=True, title=title, label=label
+    )
 
 
 def plot_cut_scan(

@@ -26,13 +26,26 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.collections import Collection
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-__all__ = ["GREY", "MARKERS", "PALETTE", "Label", "colour", "finish", "log_scale_floor", "styled", "styled_figure"]
+__all__ = [
+    "GREY",
+    "MARKERS",
+    "PALETTE",
+    "Label",
+    "StyledFigure",
+    "colour",
+    "finish",
+    "log_scale_floor",
+    "shades",
+    "styled",
+    "styled_figure",
+]
 
 #: ten colours that stay apart for colour-blind eyes and in grey (M. Petroff, arXiv:2107.02270, table 1)
 PALETTE = (
@@ -155,6 +168,17 @@ def styled_figure(
 def colour(index: int) -> str:
     """Return the colour of the i-th thing drawn; the palette starts again after its end."""
     return PALETTE[index % len(PALETTE)]
+
+
+def shades(n: int) -> tuple[str, ...]:
+    """Return n colours in order, dark to light, for things that have an order, as the values of a parameter have.
+
+    Example:
+        >>> shades(3)
+        ('#440256', '#25848e', '#bddf26')
+    """
+    # the lightest end is lost on white paper
+    return tuple(to_hex(c) for c in mpl.colormaps["viridis"](np.linspace(0.005, 0.9, n)))
 
 
 def log_scale_floor(*values: Any, decades: float = 6.0) -> float:

@@ -12,15 +12,16 @@ __all__ = ["Figure", "Section", "Table", "page"]
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture: PNG bytes and the sentence under it."""
+    """A picture, the sentence under it, and its kind: ``png``, or ``gif`` where it moves."""
 
-    png: bytes
+    image: bytes
     caption: str
+    kind: str = "png"
 
     @property
     def source(self) -> str:
         """The picture as a data URI."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+        return f"data:image/{self.kind};base64," + base64.b64encode(self.image).decode()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,10 @@ from hypotheta.parameters import Parameter, ParameterSpace, ThetaPoint
 from hypotheta.selection import Selection
 from hypotheta.stages.config import AnalysisConfig, merged
 
-__all__ = ["Analysis", "AnalysisCode", "Variation"]
+__all__ = ["Analysis", "AnalysisCode", "Variation", "spread"]
 
 NOMINAL = "nominal"
+T = TypeVar("T")
 
 
 class AnalysisCode(Protocol):
@@ -102,7 +103,7 @@ class Analysis:
         analysis = cls(
             path=path,
             config=config,
-            catalogue=Catalogue.load((path.parent / config.catalogue).resolve()),
+            catalogue=Catalogue.load((path.parent / config.catalogue).resolve()).restricted(config.samples),
             code=code,
             cuts=validated(code.Cuts, config.selection, path),
             results=out if out is not None else path.parent / config.results,
@@ -220,6 +221,38 @@ class Analysis:
         grids = {name: self.config.diagnostics.at.get(name, (value,)) for name, value in nominal.items()}
         return [ThetaPoint(dict(zip(grids, values, strict=True))) for values in itertools.product(*grids.values())]
 
+    @cached_property
+    def checked_hypotheses(self) -> list[ThetaPoint]:
+        """The hypotheses at which the slower checks are made and pictures are drawn."""
+        chosen = self.config.diagnostics.hypotheses
+        if isinstance(chosen, int):
+            return spread(self.hypotheses, chosen)
+        points = [ThetaPoint(values) for values in chosen]
+        for point in points:
+            if point not in self.hypotheses:
+                known = ", ".join(f"({p})" for p in self.hypotheses)
+                raise ConfigurationError(
+                    f"{self.path}: diagnostics.hypotheses: no signal at ({point}); choose of {known}"
+                )
+        return points
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The classifiers on which verdicts are passed."""
+        judged = self.config.diagnostics.judged
+        return tuple(self.config.classifiers) if judged is None else judged
+
+    @cached_property
+    def held_out(self) -> list[ThetaPoint]:
+        """The points that are left out of training, one at a time, where the analysis asks for it."""
+        options = self.config.diagnostics.interpolation
+        if options is None:
+            return []
+        if self.space[options.along].kind == "event":
+            return [ThetaPoint({options.along: value}) for value in self.space[options.along].grid]
+        values = dict.fromkeys(point[options.along] for point in self.hypotheses)
+        return [ThetaPoint({options.along: value}) for value in values]
+
     def generator(self, *names: str) -> np.random.Generator:
         """Return the random generator of a stage, derived from the run's seed and the stage's name."""
         return np.random.default_rng(np.random.SeedSequence([self.config.seed, *(b for b in "/".join(names).encode())]))
@@ -236,6 +269,14 @@ class Analysis:
                 every = {name: {"generate"} for name in self.catalogue.samples}
                 content[section] = self.catalogue.model_dump(mode="json", exclude={"base": True, "samples": every})
         return digest(json.dumps(content, sort_keys=True).encode())[:16]
+
+
+def spread(points: Sequence[T], n: int) -> list[T]:
+    """Return about n of the points, evenly spread, without the first and last where there are enough."""
+    if len(points) <= n:
+        return list(points)
+    rows = np.linspace(0, len(points) - 1, n + 2)[1:-1].round().astype(int)
+    return [points[i] for i in np.unique(rows)]
 
 
 def _read(path: Path, depth: int = 0) -> dict[str, Any]:

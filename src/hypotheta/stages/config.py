@@ -20,7 +20,9 @@ __all__ = [
     "BinningConfig",
     "DataConfig",
     "DiagnosticsConfig",
+    "InterpolationConfig",
     "LimitsConfig",
+    "MatrixConfig",
     "ObservableConfig",
     "ParameterConfig",
     "SignificanceConfig",
@@ -111,16 +113,48 @@ class SignificanceConfig(_Strict):
     min_effective_background: Annotated[float, Field(ge=0)] = 10.0
 
 
+class InterpolationConfig(_Strict):
+    """Leave-one-out: ``classifiers`` are trained again without each simulated value of the parameter ``along``.
+
+    What comes out is compared with the full classifier and with a reference that was trained at that value:
+    ``classifiers: {parameterized_network: fixed_networks}``.
+    """
+
+    along: Name
+    classifiers: Annotated[Mapping[Name, Name], Field(min_length=1)]
+    tolerance: Annotated[float, Field(ge=0)] = 0.003
+
+
+class MatrixConfig(_Strict):
+    """Events at each value of an event-kind parameter, evaluated at each value: AUC, Z, background efficiency."""
+
+    along: Name
+    classifiers: Annotated[tuple[Name, ...], Field(min_length=1)]
+    signal_efficiency: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    background_uncertainty: Fraction = 0.1
+    min_effective_background: Annotated[float, Field(ge=0)] = 10.0
+
+
 class DiagnosticsConfig(_Strict):
     """Event-kind points (``{jes: [0.95, 1.0, 1.05]}``) at which AUCs are quoted; bootstrap replicas.
 
-    Classifiers are compared with ``reference``; an AUC lower by more than ``tolerance`` is no pass.
+    Classifiers are compared with ``reference``; an AUC lower by more than ``tolerance`` is no pass. Overtraining,
+    calibration and sculpting are checked at ``hypotheses``, simulated ones, or so many spread over the grid; sculpting
+    after a cut that leaves ``cut_efficiency`` of background. Verdicts are passed on the classifiers that are ``judged``
+    (None: on all); a baseline that is there to be beaten need not be. Pictures that compare classifiers are drawn once
+    for each of ``groups`` (one of all where there is none).
     """
 
     at: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
     replicas: Annotated[int, Field(gt=1)] = 200
     reference: str | None = None
     tolerance: Annotated[float, Field(ge=0)] = 0.01
+    hypotheses: Annotated[int, Field(gt=0)] | tuple[Mapping[str, float], ...] = 3
+    cut_efficiency: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    judged: tuple[Name, ...] | None = None
+    groups: Mapping[Name, tuple[Name, ...]] = Field(default_factory=dict)
+    interpolation: InterpolationConfig | None = None
+    matrix: MatrixConfig | None = None
 
 
 class DataConfig(_Strict):
@@ -140,7 +174,11 @@ class LimitsConfig(_Strict):
 
 
 class AnalysisConfig(_Strict):
-    """Everything that is a number or a name in an analysis."""
+    """Everything that is a number or a name in an analysis.
+
+    ``samples`` chooses samples of the catalogue by name or pattern. Without ``significance`` no cuts are scanned,
+    without ``binning`` there are no templates and no limits: a study of classifiers needs neither.
+    """
 
     name: Name
     title: str
@@ -148,6 +186,7 @@ class AnalysisConfig(_Strict):
     notes: tuple[str, ...] = ()
     code: Path
     catalogue: Path
+    samples: tuple[str, ...] = ("*",)
     results: Path = Path("results")
     seed: int
     luminosity_fb: Positive
@@ -160,8 +199,8 @@ class AnalysisConfig(_Strict):
     training: TrainingConfig
     classifiers: Mapping[Name, ClassifierConfig]
     observable: ObservableConfig
-    binning: BinningConfig
-    significance: SignificanceConfig = SignificanceConfig()
+    binning: BinningConfig | None = None
+    significance: SignificanceConfig | None = None
     diagnostics: DiagnosticsConfig = DiagnosticsConfig()
     data: DataConfig = DataConfig()
     limits: LimitsConfig = LimitsConfig()
@@ -181,6 +220,32 @@ class AnalysisConfig(_Strict):
         for key, wanted in chosen.items():
             if wanted is not None and wanted not in self.discriminants:
                 raise ValueError(f"{key}: there is no discriminant '{wanted}'{closest(wanted, self.discriminants)}")
+        for wanted in self.diagnostics.judged or ():
+            if wanted not in self.classifiers:
+                raise ValueError(
+                    f"diagnostics.judged: there is no classifier '{wanted}'{closest(wanted, self.classifiers)}"
+                )
+        for group, names in self.diagnostics.groups.items():
+            for wanted in names:
+                if wanted not in self.discriminants:
+                    raise ValueError(
+                        f"diagnostics.groups.{group}: there is no discriminant '{wanted}'"
+                        + closest(wanted, self.discriminants)
+                    )
+        for key, study in {"interpolation": self.diagnostics.interpolation, "matrix": self.diagnostics.matrix}.items():
+            if study is None:
+                continue
+            if study.along not in self.parameters:
+                raise ValueError(
+                    f"diagnostics.{key}.along: there is no parameter '{study.along}'"
+                    + closest(study.along, self.parameters)
+                )
+            references = study.classifiers.values() if isinstance(study, InterpolationConfig) else ()
+            for wanted in (*study.classifiers, *references):
+                if wanted not in self.classifiers:
+                    raise ValueError(
+                        f"diagnostics.{key}: there is no classifier '{wanted}'{closest(wanted, self.classifiers)}"
+                    )
         if "observable" in self.classifiers:
             raise ValueError("classifiers.observable: this name is kept for the analysis' own variable")
         return self

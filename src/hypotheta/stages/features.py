@@ -30,7 +30,7 @@ from hypotheta.stages.analysis import NOMINAL, Analysis, Variation
 from hypotheta.stages.files import Provenance
 from hypotheta.stages.progress import progress
 
-__all__ = ["TREE", "feature_path", "features"]
+__all__ = ["TREE", "event_numbers", "feature_path", "features"]
 
 #: name of the tree
 TREE = "events"
@@ -122,10 +122,17 @@ def _all_events(analysis: Analysis, sample: str, files: list[Path], profile: Eve
 
 
 def _event_id(analysis: Analysis, sample: str, event_id: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Tell events of different simulated samples apart: generators number each sample from the start."""
-    if analysis.catalogue[sample].kind == "data":
-        return event_id
-    return hash64(seed_of(sample), event_id)
+    return event_numbers(None if analysis.catalogue[sample].kind == "data" else sample, event_id)
+
+
+def event_numbers(sample: str | None, event_id: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Tell events of different simulated samples apart: generators number each sample from the start.
+
+    Args:
+        sample: name of the simulated sample; None for data, whose numbers stay.
+        event_id: numbers in the ntuple, shape (n,).
+    """
+    return event_id if sample is None else hash64(seed_of(sample), event_id)
 
 
 def _table(analysis: Analysis, sample: str, variation: str, selection: Selection, total: float) -> FeatureTable:

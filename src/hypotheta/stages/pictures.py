@@ -1,6 +1,7 @@
 """The pictures of a report: results read from the analysis' files, handed to `hypotheta.plots`."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,29 +9,30 @@ from numpy.typing import NDArray
 
 from hypotheta.diagnostics.roc import AucScan, RocResult
 from hypotheta.features import FeatureSpec
-from hypotheta.parameters import ThetaPoint
-from hypotheta.plots.distributions import Component, Stack, plot_shapes, plot_stack
+from hypotheta.parameters import Parameter, ThetaPoint
+from hypotheta.plots.components import Component
+from hypotheta.plots.distributions import Stack, plot_shapes, plot_stack
 from hypotheta.plots.limits import brazil_band, compare_limits
+from hypotheta.plots.panels import Panel, plot_feature_panels, plot_panels
 from hypotheta.plots.roc import plot_auc, plot_roc
 from hypotheta.plots.scores import ScoreDistribution, plot_scores
 from hypotheta.plots.significance import plot_cut_scan, plot_significance
 from hypotheta.plots.style import Label
 from hypotheta.significance import BestCut, SignificanceScan
-from hypotheta.stages.analysis import NOMINAL, Analysis
+from hypotheta.stages.analysis import NOMINAL, Analysis, spread
 from hypotheta.stages.files import read_csv
 from hypotheta.stages.limits import read_limits
 from hypotheta.stages.significance import cuts
 from hypotheta.stages.store import Store
 from hypotheta.statistics import Template, fill
 
-__all__ = ["Picture", "Pictures"]
+__all__ = ["Picture", "Pictures", "words"]
 
 Array = NDArray[np.float64]
-#: name of the file, sentence under the picture, the picture
-Picture = tuple[str, str, Figure]
+#: name of the file, sentence under the picture, the picture (bytes of an animated GIF where it moves)
+Picture = tuple[str, str, Figure | bytes]
 
 _BINS = 40
-_SIGNALS_SHOWN = 3
 
 
 class Pictures:
@@ -45,7 +47,8 @@ class Pictures:
         self.label = Label(
             note=note, energy_TeV=self.analysis.catalogue.sqrt_s_TeV, luminosity_inv_fb=config.luminosity_fb
         )
-        self.shown = _spread(self.analysis.hypotheses, _SIGNALS_SHOWN)
+        self.shown = self.analysis.checked_hypotheses
+        self._tables: dict[str, list[dict[str, str]]] = {}
         self.parameter = self.analysis.space.of_kind("signal").parameters[0]
         self.focus = config.limits.brazil or config.discriminants[-1]
 
@@ -57,33 +60,104 @@ class Pictures:
                 yield f"distribution_{spec.name}", f"{spec.name} in region {self.region}.", figure
 
     def observable(self) -> Iterator[Picture]:
-        """Draw the observable's shape for background and signals."""
-        spec = self._spec(self.analysis.config.observable.feature)
-        edges = self._edges(spec)
-        background = self._sum(self._backgrounds(), spec, edges, NOMINAL)
-        shapes = [Component("background", background.values, background.variances)]
-        for theta in _spread(self.analysis.hypotheses, 5):
-            template = self._sum(self.analysis.signal_samples(theta), spec, edges, NOMINAL)
-            shapes.append(Component(self._name(theta), template.values, template.variances))
-        figure = plot_shapes(edges, shapes, xlabel=spec.axis_label, filled=1, label=self.label)
+        """Draw the observable's shape for background and signals: an overlay of a few, and a panel each."""
+        spec = self.spec(self.analysis.config.observable.feature)
+        edges, background = self.edges(spec), self._shape("background", self._backgrounds(), spec)
+        signals = {
+            theta: self._shape(self.name(theta), self.analysis.signal_samples(theta), spec)
+            for theta in self.analysis.hypotheses
+        }
+        few = [signals[theta] for theta in spread(self.analysis.hypotheses, 5)]
+        figure = plot_shapes(edges, [background, *few], xlabel=spec.axis_label, filled=1, label=self.label)
         yield "observable", f"{spec.name} of background and of signals, unit area.", figure
+        if len(signals) > 1:
+            panels = [
+                Panel(edges, [background], [replace(shape, label="signal")], title=self.name(theta))
+                for theta, shape in signals.items()
+            ]
+            figure = plot_panels(panels, xlabel=spec.axis_label, label=self.label)
+            yield "observable_panels", f"{spec.name} at every simulated hypothesis, unit area.", figure
+
+    def features(self) -> Iterator[Picture]:
+        """Draw all features of one level in one picture, background and two signals at unit area."""
+        pair = spread(self.analysis.hypotheses, 2)
+        for level in ("low", "high"):
+            panels = []
+            for spec in self.analysis.code.FEATURES:
+                if spec.level == level:
+                    signals = [self._shape(self.name(t), self.analysis.signal_samples(t), spec) for t in pair]
+                    background = [self._shape("background", self._backgrounds(), spec)]
+                    panels.append(Panel(self.edges(spec), background, signals, xlabel=spec.axis_label))
+            if panels:
+                figure = plot_feature_panels(panels, columns=4 if len(panels) > 6 else 3, label=self.label)
+                yield f"features_{level}", f"The {level}-level features of background and two signals.", figure
+
+    def _shape(self, label: str, samples: Sequence[str], spec: FeatureSpec) -> Component:
+        template = self._sum(samples, spec, self.edges(spec), NOMINAL)
+        return Component(label, template.values, template.variances)
 
     def classifiers(self) -> Iterator[Picture]:
         """Draw classifier outputs, ROC curves and the AUC along the first signal-kind parameter."""
         middle = self.shown[len(self.shown) // 2]
-        yield (
-            "roc",
-            f"ROC curves at {middle}, nominal events.",
-            plot_roc(self._curves(middle), title=self._name(middle), label=self.label),
-        )
-        axis = self.parameter.axis_label
-        for point in self.analysis.diagnostic_points:
-            scans = self._auc_scans(point)
-            figure = plot_auc(scans, xlabel=axis, title=str(point) or None, label=self.label)
-            yield f"auc_{point.slug}", f"AUC of each classifier; events and hypothesis at {point or 'nominal'}.", figure
+        for group, names in self._groups.items():
+            curves = {words(n): c for n, c in self._curves(middle).items() if n in names}
+            figure = plot_roc(curves, title=self.name(middle), label=self.label)
+            yield f"roc{group}", f"ROC curves at {middle}, nominal events.", figure
+        for group, names in self._groups.items():
+            if len(self.analysis.hypotheses) > 1:
+                yield from self._along_hypotheses(group, names)
+            else:
+                yield from self._along_events(middle, group, names)
+        if len(self.analysis.hypotheses) == 1:
+            yield from self._rocs_along_events(middle)
         for theta in self.shown:
             figure = plot_scores(self._scores(theta), label=self.label)
-            yield f"scores_{theta.slug}", f"Output of {_words(self.focus)} at {theta}, unit area.", figure
+            yield f"scores_{theta.slug}", f"Output of {words(self.focus)} at {theta}, unit area.", figure
+
+    @property
+    def _groups(self) -> dict[str, Sequence[str]]:
+        """The classifiers of each picture, by the end of its file name."""
+        groups = self.analysis.config.diagnostics.groups
+        return {f"_{k}": names for k, names in groups.items()} or {"": self.analysis.config.discriminants}
+
+    def _along_hypotheses(self, group: str, names: Sequence[str]) -> Iterator[Picture]:
+        """Draw the AUC along the first signal-kind parameter, once for each event-kind point."""
+        for point in self.analysis.diagnostic_points:
+            figure = plot_auc(
+                self._auc_scans(point, self.parameter, names),
+                xlabel=self.parameter.axis_label,
+                title=str(point) or None,
+                label=self.label,
+            )
+            caption = f"AUC of each classifier; events and hypothesis at {point or 'nominal'}."
+            yield f"auc_{point.slug}{group}", caption, figure
+
+    def _along_events(self, theta: ThetaPoint, group: str, names: Sequence[str]) -> Iterator[Picture]:
+        """Draw the AUC along each event-kind parameter that is diagnosed at several values."""
+        for parameter in self._diagnosed:
+            scans = self._auc_scans(theta, parameter, names)
+            figure = plot_auc(scans, xlabel=parameter.axis_label, title=self.name(theta), label=self.label)
+            caption = f"AUC of each classifier; events and hypothesis at {parameter.name}."
+            yield f"auc_{parameter.name}{group}", caption, figure
+
+    def _rocs_along_events(self, theta: ThetaPoint) -> Iterator[Picture]:
+        """Draw the ROC curves of each classifier at several values of the event-kind parameters."""
+        for parameter in self._diagnosed:
+            for name in self.analysis.config.classifiers:
+                curves = {}
+                for point in self.analysis.diagnostic_points:
+                    found = self._curves(ThetaPoint({**theta.values, **point.values}))
+                    if name in found:
+                        curves[self.name(point)] = found[name]
+                figure = plot_roc(curves, title=words(name), label=self.label)
+                caption = f"ROC curves of {words(name)}, events and hypothesis at each {parameter.name}."
+                yield f"roc_{name}", caption, figure
+
+    @property
+    def _diagnosed(self) -> list[Parameter]:
+        """The event-kind parameters that are diagnosed at several values."""
+        points = self.analysis.diagnostic_points
+        return [p for p in self.analysis.space.of_kind("event") if len({point[p.name] for point in points}) > 1]
 
     def cuts(self) -> Iterator[Picture]:
         """Draw the best cuts along the first signal-kind parameter, and the scan at one hypothesis."""
@@ -92,7 +166,7 @@ class Pictures:
         for name in self.analysis.config.discriminants:
             own = [row for row in rows if row["classifier"] == name]
             found = tuple(BestCut(**{f: float(row[f]) for f in BestCut.__dataclass_fields__}) for row in own)
-            scans.append(SignificanceScan(_words(name), tuple(float(r[self.parameter.column]) for r in own), found))
+            scans.append(SignificanceScan(words(name), tuple(float(r[self.parameter.column]) for r in own), found))
         title = "signal of the catalogue's cross section"
         figure = plot_significance(scans, xlabel=self.parameter.axis_label, title=title, label=self.label)
         yield "significance", "Asimov significance of the best cut, chosen and quoted on different halves.", figure
@@ -100,8 +174,8 @@ class Pictures:
         best, scan = cuts(self.store, self.focus, middle)
         yield (
             "cut_scan",
-            f"Every cut on {_words(self.focus)} at {middle}, on all events; the line is the quoted cut.",
-            plot_cut_scan(scan, best=best, xlabel="Logit threshold", title=self._name(middle), label=self.label),
+            f"Every cut on {words(self.focus)} at {middle}, on all events; the line is the quoted cut.",
+            plot_cut_scan(scan, best=best, xlabel="Logit threshold", title=self.name(middle), label=self.label),
         )
 
     def limits(self) -> Iterator[Picture]:
@@ -115,25 +189,27 @@ class Pictures:
         for scan in scans:
             if scan.discriminant == self.focus:
                 figure = brazil_band(scan, self.parameter, label=self.label)
-                yield f"limits_{scan.discriminant}", f"Expected limit and band of {_words(scan.discriminant)}.", figure
+                yield f"limits_{scan.discriminant}", f"Expected limit and band of {words(scan.discriminant)}.", figure
 
     def _backgrounds(self) -> list[str]:
         return self.analysis.catalogue.names("background")
 
-    def _spec(self, name: str) -> FeatureSpec:
+    def spec(self, name: str) -> FeatureSpec:
+        """Return what a feature is."""
         return next(spec for spec in self.analysis.code.FEATURES if spec.name == name)
 
-    def _name(self, theta: ThetaPoint) -> str:
+    def name(self, theta: ThetaPoint) -> str:
+        """Return a point in symbols, for a legend."""
         space = self.analysis.space
         parts = [f"{space[n].label or n} = {v:g} {space[n].unit}".rstrip() for n, v in theta.values.items()]
         return ", ".join(parts)
 
-    def _edges(self, spec: FeatureSpec) -> Array:
+    def edges(self, spec: FeatureSpec) -> Array:
         """Return equal bins over the feature's range, that of the background where it declares none."""
         if spec.range is None:
             values = np.concatenate([self.store.table(n).column(spec.name) for n in self._backgrounds()])
-            return np.linspace(values.min(), values.max(), _BINS + 1)
-        return np.linspace(*spec.range, _BINS + 1)
+            return np.linspace(values.min(), values.max(), spec.bins + 1)
+        return np.linspace(*spec.range, spec.bins + 1)
 
     def _sum(self, samples: Sequence[str], spec: FeatureSpec, edges: Array, variation: str) -> Template:
         """Fill a feature of some samples in the training region; what is outside the range is left out."""
@@ -147,7 +223,7 @@ class Pictures:
         return fill(np.concatenate(values), np.concatenate(weights), edges)
 
     def _stack(self, spec: FeatureSpec) -> Stack:
-        edges, catalogue = self._edges(spec), self.analysis.catalogue
+        edges, catalogue = self.edges(spec), self.analysis.catalogue
         components = []
         for process, entry in reversed(list(catalogue.processes.items())):
             names = [n for n in self._backgrounds() if catalogue[n].process == process]
@@ -157,7 +233,7 @@ class Pictures:
         signals = []
         for theta in self.shown:
             template = self._sum(self.analysis.signal_samples(theta), spec, edges, NOMINAL)
-            signals.append(Component(self._name(theta), template.values, template.variances))
+            signals.append(Component(self.name(theta), template.values, template.variances))
         varied = []
         for name, systematic in self.analysis.config.systematics.items():
             if systematic.parameter is not None:
@@ -168,28 +244,33 @@ class Pictures:
         return Stack(edges, components, spec.axis_label, signals=signals, variations=varied, logy=True, unit=spec.unit)
 
     def _curves(self, theta: ThetaPoint) -> dict[str, RocResult]:
-        rows = read_csv(self.analysis.results / "tables" / "roc.csv")
-        areas = {scan.name: scan for scan in self._auc_scans(self.analysis.space.nominal)}
-        curves = {}
-        for name in self.analysis.config.discriminants:
-            own = [row for row in rows if row["classifier"] == name and self._is_at(row, theta)]
-            area = areas[_words(name)]
-            i = list(area.theta).index(theta[self.parameter.name])
+        point = self.analysis.space.point(theta)
+        curves, areas = ([r for r in self._table(name) if self._is_at(r, point)] for name in ("roc", "auc"))
+        found = {}
+        for area in areas:  # not every classifier covers every hypothesis
+            own = [row for row in curves if row["classifier"] == area["classifier"]]
             signal, background = (
                 np.array([float(row[f"{c}_efficiency"]) for row in own]) for c in ("signal", "background")
             )
-            curves[_words(name)] = RocResult(
-                np.linspace(1, 0, len(own)), signal, background, area.auc[i], area.error[i]
+            found[area["classifier"]] = RocResult(
+                np.linspace(1, 0, len(own)), signal, background, float(area["auc"]), float(area["auc_error"])
             )
-        return curves
+        return found
 
-    def _auc_scans(self, event_point: ThetaPoint) -> list[AucScan]:
-        rows = [r for r in read_csv(self.analysis.results / "tables" / "auc.csv") if self._is_at(r, event_point)]
+    def _table(self, name: str) -> list[dict[str, str]]:
+        if name not in self._tables:
+            self._tables[name] = read_csv(self.analysis.results / "tables" / f"{name}.csv")
+        return self._tables[name]
+
+    def _auc_scans(self, at: ThetaPoint, along: Parameter, names: Sequence[str]) -> list[AucScan]:
+        rows = [r for r in self._table("auc") if self._is_at(r, at)]
         scans = []
-        for name in self.analysis.config.discriminants:
+        for name in names:
             own = [row for row in rows if row["classifier"] == name]
-            columns = [[float(r[c]) for r in own] for c in (self.parameter.column, "auc", "auc_error")]
-            scans.append(AucScan(_words(name), *columns))
+            if not own:
+                continue
+            columns = [[float(r[c]) for r in own] for c in (along.column, "auc", "auc_error")]
+            scans.append(AucScan(words(name), *columns))
         return scans
 
     def _is_at(self, row: dict[str, str], point: ThetaPoint) -> bool:
@@ -211,8 +292,8 @@ class Pictures:
         edges = np.linspace(low, high, _BINS + 1)
         of_signal, of_background = fill(*signal, edges), fill(*background, edges)
         return ScoreDistribution(
-            _words(self.focus),
-            self._name(theta),
+            words(self.focus),
+            self.name(theta),
             edges,
             [Component("background", of_background.values, of_background.variances)],
             [Component("signal", of_signal.values, of_signal.variances)],
@@ -220,13 +301,6 @@ class Pictures:
         )
 
 
-def _spread(points: Sequence[ThetaPoint], n: int) -> list[ThetaPoint]:
-    """Return about n of the points, evenly spread, without the first and last where there are enough."""
-    if len(points) <= n:
-        return list(points)
-    rows = np.linspace(0, len(points) - 1, n + 2)[1:-1].round().astype(int)
-    return [points[i] for i in np.unique(rows)]
-
-
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """Return the name of a classifier as the reader sees it."""
     return name.replace("_", " ")

@@ -5,9 +5,10 @@ import logging
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
-__all__ = ["progress", "use_bars"]
+__all__ = ["Advance", "progress", "use_bars"]
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES = 10.0
@@ -20,8 +21,15 @@ def use_bars(allowed: bool) -> None:
     _bars = allowed
 
 
+class Advance(Protocol):
+    """Told the amount done since the last call, and how the work stands."""
+
+    def __call__(self, amount: int, text: str = "") -> None:
+        """Move the bar, or log a line now and then."""
+
+
 @contextlib.contextmanager
-def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(title: str, total: int) -> Iterator[Advance]:
     """Show progress of a known amount of work.
 
     Args:
@@ -29,7 +37,7 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
         total: the amount of work, in any unit.
 
     Yields:
-        A function that takes the amount done since its last call.
+        A function that takes the amount done since its last call, and a text on the state of the work (a loss).
     """
     if _bars and sys.stderr.isatty() and multiprocessing.parent_process() is None:
         from rich.console import Console
@@ -37,17 +45,21 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
 
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(title, total=total)
-            yield lambda amount: bar.update(task, advance=amount)
+
+            def update(amount: int, text: str = "") -> None:
+                bar.update(task, advance=amount, description=f"{title}: {text}" if text else title)
+
+            yield update
         return
     start = said = time.monotonic()
     done = 0
 
-    def advance(amount: int) -> None:
+    def advance(amount: int, text: str = "") -> None:
         nonlocal done, said
         done += amount
         if time.monotonic() - said > _SECONDS_BETWEEN_LINES:
             said = time.monotonic()
-            _LOG.info("%s: %d %%", title, round(100 * done / max(total, 1)))
+            _LOG.info("%s: %d %%%s", title, round(100 * done / max(total, 1)), f", {text}" if text else "")
 
     yield advance
     _LOG.info("%s: done in %.0f s", title, time.monotonic() - start)

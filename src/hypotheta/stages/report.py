@@ -7,6 +7,7 @@ from typing import Any
 from hypotheta import __version__
 from hypotheta.report import Figure, Section, Table, limits_text, page
 from hypotheta.stages.analysis import NOMINAL, Analysis
+from hypotheta.stages.config import SignificanceConfig
 from hypotheta.stages.files import (
     Provenance,
     file_digest,
@@ -17,10 +18,12 @@ from hypotheta.stages.files import (
     write_json,
     write_text,
 )
+from hypotheta.stages.interpolation import read_interpolation
 from hypotheta.stages.limits import read_limits
-from hypotheta.stages.pictures import Picture, Pictures
+from hypotheta.stages.pictures import Picture, Pictures, words
 from hypotheta.stages.progress import progress
 from hypotheta.stages.store import Store
+from hypotheta.stages.study_pictures import StudyPictures
 
 __all__ = ["report"]
 
@@ -28,20 +31,22 @@ _CUTFLOW = ("sample", "variation", "region", "cut", "raw", "weighted", "efficien
 
 
 def report(analysis: Analysis, *, threads: int = 1) -> str:
-    """Draw everything, write the page, and return the limits as text with the page's place."""
+    """Draw everything, write the page, and return the page's place, after the limits as text where there are any."""
     store = Store(analysis)
     cutflow = list(_cutflow(store))
     write_csv(analysis.results / "tables" / "cutflow.csv", _CUTFLOW, cutflow)
     provenance = _provenance(analysis, threads)
     write_json(analysis.results / "provenance.json", provenance)
     drawn = Pictures(store)
-    with progress("report", 8) as advance:
+    with progress("report", 12) as advance:
         sections = []
         for section in _sections(analysis, drawn, cutflow, provenance):
             sections.append(section)
             advance(1)
     path = analysis.results / "report.html"
     write_text(path, page(analysis.config.title, sections, footer=f"Made by hypotheta {__version__}."))
+    if analysis.config.binning is None:
+        return f"The report is {path}"
     text = limits_text(read_limits(analysis), analysis.space, analysis.config.luminosity_fb)
     return f"{text}\n\nThe report is {path}"
 
@@ -51,7 +56,8 @@ def _sections(
 ) -> Iterator[Section]:
     config = analysis.config
     yield Section("Question", [config.question, *config.notes, _luminosity(analysis), _blinding(analysis)])
-    yield Section("Samples", tables=[_samples(analysis)])
+    if config.binning is not None:
+        yield Section("Samples", tables=[_samples(analysis)])
     yield Section(
         "Cutflow",
         [f"Weighted events at {config.luminosity_fb:g} fb⁻¹; the table with all variations is tables/cutflow.csv."],
@@ -60,21 +66,85 @@ def _sections(
     yield Section(
         "Distributions",
         ["Signals are drawn at the catalogue's cross section. The lower panel shows shifted events over nominal ones."],
-        figures=_figures(analysis, [*drawn.observable(), *drawn.distributions()]),
+        figures=_figures(analysis, [*drawn.observable(), *drawn.features(), *drawn.distributions()]),
     )
     verdicts = read_json(analysis.results / "verdicts.json")["verdicts"]
     yield Section(
         "Classifiers",
         [
             "Signal generated at each hypothesis against all background, scored there by models that have not seen the "
-            "event. The observable's score is minus its distance to the signal's median.",
-            *(f"Check {v['name']}: {v['status']}. {v['message']}." for v in verdicts),
+            "event. The observable's score is minus its distance to the signal's median. The second table counts only "
+            "events within the central 68 % of the signal's observable: what a classifier adds to a cut on it."
         ],
-        tables=[_wide(analysis, "auc.csv", "auc", "auc_error", "AUC at nominal events")],
+        tables=[
+            _wide(analysis, "auc.csv", "auc", "auc_error", "AUC at nominal events"),
+            _wide(analysis, "auc.csv", "auc_in_window", "auc_in_window_error", "AUC in the signal's window, see text"),
+        ],
         figures=_figures(analysis, drawn.classifiers()),
     )
-    options = config.significance
+    yield from _trust(analysis, StudyPictures(drawn), verdicts)
+    if config.significance is not None:
+        yield _best_cuts(analysis, drawn, config.significance)
+    if config.binning is not None:
+        yield _limits(analysis, drawn)
+    rows = [[str(k), str(v)] for k, v in provenance.items() if not isinstance(v, Mapping)]
+    yield Section("Provenance", tables=[Table(["what", "value"], rows)])
+
+
+def _trust(analysis: Analysis, drawn: StudyPictures, verdicts: list[dict[str, Any]]) -> Iterator[Section]:
+    """Return the sections that say whether the classifiers can be trusted."""
+    rank = {status: i for i, status in enumerate(("fail", "warn", "pass"))}
+    rows = [[v["status"], v["message"]] for v in sorted(verdicts, key=lambda v: rank[v["status"]])]
+    where = ", ".join(f"({theta})" for theta in analysis.checked_hypotheses)
     yield Section(
+        "Checks",
+        [
+            f"Overtraining, calibration, closure and sculpting are checked at {where}; the worst is shown. A check "
+            "fails by the size of an effect beyond its uncertainty."
+        ],
+        tables=[Table(["verdict", "what was found"], rows, f"{len(rows)} verdicts")],
+        figures=_figures(analysis, drawn.checks()),
+    )
+    options = analysis.config.diagnostics
+    if options.interpolation is not None:
+        along = options.interpolation.along
+        yield Section(
+            "Interpolation",
+            [
+                f"Each value of {along} is left out of the training in turn; the classifier is then used there, and "
+                "compared on the same events with one that was trained there. The first and last value are "
+                "extrapolation. Errors are those of the events (paired bootstrap) and of the seeds together."
+            ],
+            tables=[_interpolation_table(analysis)],
+            figures=_figures(analysis, [*drawn.interpolation(), *drawn.responses()]),
+        )
+    if options.matrix is not None:
+        yield Section(
+            f"Events under {options.matrix.along}",
+            [f"Rows: the {options.matrix.along} of the events. Columns: the value that the classifier is given."],
+            figures=_figures(analysis, drawn.shifted()),
+        )
+
+
+def _interpolation_table(analysis: Analysis) -> Table:
+    body = [
+        [
+            words(name),
+            str(point.theta),
+            point.kind,
+            *(f"{area:.4f}" for area in (point.auc_fixed, point.auc_parameterized, point.auc_held_out)),
+            f"{point.difference:+.4f} ± {point.error:.4f}",
+            f"{point.difference_to_full:+.4f} ± {point.difference_to_full_error:.4f}",
+        ]
+        for name, result in read_interpolation(analysis).items()
+        for point in result.points
+    ]
+    columns = ["classifier", "held out", "kind", "AUC fixed", "AUC parameterized", "AUC held out"]
+    return Table([*columns, "held out − fixed", "held out − parameterized"], body, "Leave-one-out")
+
+
+def _best_cuts(analysis: Analysis, drawn: Pictures, options: SignificanceConfig) -> Section:
+    return Section(
         "Best cuts",
         [
             f"Largest Asimov significance with {100 * options.background_uncertainty:g} % background uncertainty and "
@@ -84,24 +154,30 @@ def _sections(
         tables=[_wide(analysis, "significance.csv", "z", "z_error", "Significance Z")],
         figures=_figures(analysis, drawn.cuts()),
     )
-    yield Section(
+
+
+def _limits(analysis: Analysis, drawn: Pictures) -> Section:
+    options = analysis.config.limits
+    return Section(
         "Limits",
         [
-            f"{100 * config.limits.confidence_level:g} % CLs upper limits on σ·B in pb from a profile-likelihood fit "
-            f"(asymptotic q̃μ), {config.limits.band} expected band from the background-only Asimov set. The full "
+            f"{100 * options.confidence_level:g} % CLs upper limits on σ·B in pb from a profile-likelihood fit "
+            f"(asymptotic q̃μ), {options.band} expected band from the background-only Asimov set. The full "
             "table, with bands, MC-statistics errors and limits without MC statistics, is tables/limits.csv."
         ],
         tables=[_limits_table(analysis)],
         figures=_figures(analysis, drawn.limits()),
     )
-    rows = [[str(k), str(v)] for k, v in provenance.items() if not isinstance(v, Mapping)]
-    yield Section("Provenance", tables=[Table(["what", "value"], rows)])
 
 
 def _figures(analysis: Analysis, pictures: Iterable[Picture]) -> list[Figure]:
     """Save each picture as PNG and PDF and return it for the page."""
     figures = []
     for name, caption, figure in pictures:
+        if isinstance(figure, bytes):
+            write_bytes(analysis.results / "plots" / f"{name}.gif", figure)
+            figures.append(Figure(figure, caption, kind="gif"))
+            continue
         for kind in ("pdf", "png"):
             buffer = io.BytesIO()
             # without a date, equal pictures are equal files
@@ -170,7 +246,7 @@ def _wide(analysis: Analysis, file: str, value: str, error: str, caption: str) -
     names = list(dict.fromkeys(row["classifier"] for row in rows))
     cells: dict[tuple[str, ...], dict[str, str]] = {}
     for row in rows:
-        text = f"{float(row[value]):.4f} ± {float(row[error]):.4f}"
+        text = f"{float(row[value]):.4f} ± {float(row[error]):.4f}" if row[value] else ""
         cells.setdefault(tuple(row[c] for c in columns), {})[row["classifier"]] = text
     body = [[*point, *(found.get(n, "") for n in names)] for point, found in cells.items()]
     return Table([*columns, *(n.replace("_", " ") for n in names)], body, caption)

@@ -22,7 +22,7 @@ def score(analysis: Analysis, classifier: str, *, threads: int = 1) -> Path:
     The file holds a tree a sample, row by row the friend of its feature tree, with one branch of logits a hypothesis.
     Background and data are scored at every hypothesis, a signal at its own. All variations are scored at the nominal
     event-kind point (templates need one fixed function), the diagnostic ones also at their own; NaN stands where a
-    variation was not scored at a hypothesis.
+    variation was not scored at a hypothesis. A hypothesis that the classifier does not cover has no branch.
     """
     store = Store(analysis)
     model = store.classifier(classifier)
@@ -35,15 +35,21 @@ def score(analysis: Analysis, classifier: str, *, threads: int = 1) -> Path:
                 if variation not in rows:
                     continue
                 table = store.table(sample, variation)
-                thetas = np.array([analysis.space.array(point) for point in points])
-                logits = model.logit_grid(table.x, thetas, table.event_id)
-                for j, point in enumerate(points):
+                covered = [point for point in points if model.covers(point)]
+                thetas = np.array([analysis.space.array(point) for point in covered])
+                logits = model.logit_grid(table.matrix(model.feature_names), thetas, table.event_id)
+                for j, point in enumerate(covered):
                     empty = np.full(sum(r.stop - r.start for r in rows.values()), np.nan, dtype=np.float32)
                     branches.setdefault(score_branch(analysis, point), empty)[rows[variation]] = logits[:, j]
             advance(1)
     path = score_path(analysis, classifier)
     provenance = Provenance("score", analysis.config.seed, threads, analysis.digest("parameters", "classifiers"))
-    write_root(path, trees, {"provenance": json.dumps(provenance.to_dict())})
+    # a signal outside the range of a classifier has no scores
+    write_root(
+        path,
+        {sample: branches for sample, branches in trees.items() if branches},
+        {"provenance": json.dumps(provenance.to_dict())},
+    )
     return path
 
 

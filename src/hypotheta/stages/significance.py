@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from hypotheta.hashing import hash64
+from hypotheta.hashing import halves
 from hypotheta.parameters import ThetaPoint
 from hypotheta.report import significance_text
 from hypotheta.significance import BestCut, CutScan, scan_cuts, split_best_cut
 from hypotheta.stages.analysis import Analysis
+from hypotheta.stages.config import SignificanceConfig
 from hypotheta.stages.diagnose import scored
 from hypotheta.stages.files import write_csv
 from hypotheta.stages.progress import progress
@@ -42,9 +43,9 @@ def significance(analysis: Analysis) -> str:
 
 def cuts(store: Store, name: str, theta: ThetaPoint) -> tuple[BestCut, CutScan]:
     """Return the cut to quote, and every cut on all events, of one discriminant at one hypothesis."""
-    options = store.analysis.config.significance
+    options = store.analysis.config.significance or SignificanceConfig()
     events = scored(store, name, theta, store.analysis.space.nominal)
-    half = (hash64(0xCD7, events.event_id) & np.uint64(1)).astype(bool)
+    half = halves(events.event_id)
     s, b = events.y == 1, events.y == 0
     limits = {
         "background_uncertainty": options.background_uncertainty,

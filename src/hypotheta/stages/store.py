@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypotheta.classifiers.crossfit import CrossFitted
+from hypotheta.dataset import Dataset
 from hypotheta.errors import ConfigurationError, InputFileError, closest
 from hypotheta.features import FeatureTable
 from hypotheta.ntuples import read_metadata, read_tree
@@ -22,9 +23,11 @@ __all__ = ["Store", "model_path", "score_branch", "score_path"]
 Array = NDArray[np.float64]
 
 
-def model_path(analysis: Analysis, classifier: str) -> Path:
-    """Return the folder in which a trained classifier is kept."""
-    return analysis.results / "models" / classifier
+def model_path(analysis: Analysis, classifier: str, held_out: ThetaPoint | None = None) -> Path:
+    """Return the folder in which a trained classifier is kept; one with a hold-out lies apart."""
+    if held_out is None:
+        return analysis.results / "models" / classifier
+    return analysis.results / "held_out" / classifier / held_out.slug
 
 
 def score_path(analysis: Analysis, classifier: str) -> Path:
@@ -47,7 +50,7 @@ class Store:
     _metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
     _scores: dict[tuple[str, str], dict[str, NDArray[Any]]] = field(default_factory=dict)
     _medians: dict[str, float] = field(default_factory=dict)
-    _models: dict[str, CrossFitted] = field(default_factory=dict)
+    _models: dict[Path, CrossFitted] = field(default_factory=dict)
 
     def metadata(self, sample: str) -> dict[str, Any]:
         """Return what the features stage left beside the trees: cutflow, cross section, provenance."""
@@ -128,17 +131,30 @@ class Store:
 
     def logit(self, classifier: str, sample: str, variation: str, point: ThetaPoint) -> Array:
         """Return a classifier's logits of a sample's events at a hypothesis, shape (n,), from its score file."""
-        key = (classifier, sample)
-        path = score_path(self.analysis, classifier)
-        if key not in self._scores:
-            self._scores[key] = read_tree(_made_by("score", path), sample)
+        path, found = score_path(self.analysis, classifier), self._scores_of(classifier, sample)
         branch = score_branch(self.analysis, point)
-        if branch not in self._scores[key]:
-            raise InputFileError(f"{path}: '{sample}' has no scores at {point}{closest(branch, self._scores[key])}")
-        values: Array = self._scores[key][branch][self.rows(sample)[variation]].astype(np.float64)
+        if branch not in found:
+            raise InputFileError(f"{path}: '{sample}' has no scores at {point}{closest(branch, found)}")
+        values: Array = found[branch][self.rows(sample)[variation]].astype(np.float64)
         if np.isnan(values).any():
             raise InputFileError(f"{path}: '{sample}' was not scored under {variation} at {point}; score it again")
         return values
+
+    def _scores_of(self, classifier: str, sample: str) -> dict[str, NDArray[Any]]:
+        key = (classifier, sample)
+        if key not in self._scores:
+            self._scores[key] = read_tree(_made_by("score", score_path(self.analysis, classifier)), sample)
+        return self._scores[key]
+
+    def dataset(self, theta: ThetaPoint, event_point: ThetaPoint) -> Dataset:
+        """Return the training region's signal of a hypothesis and all background, at an event-kind point."""
+        analysis = self.analysis
+        region, variation = analysis.config.training.region, analysis.variation_of(event_point)
+        entries = []
+        for y, names in ((1, analysis.signal_samples(theta)), (0, analysis.catalogue.names("background"))):
+            point = ThetaPoint({**(theta.values if y else {}), **event_point.values})
+            entries += [(self.table(name, variation).in_region(region), point, y) for name in names]
+        return Dataset.from_tables(entries, analysis.space)
 
     def discriminant(self, name: str, sample: str, variation: str, point: ThetaPoint) -> Array:
         """Return the values that fill a discriminant's templates: the observable itself, or a classifier's logits.
@@ -148,7 +164,8 @@ class Store:
         own = self.analysis.catalogue[sample].theta
         if name != "observable" and any(point[k] != v for k, v in own.items()):
             table = self.table(sample, variation)
-            return self.classifier(name).logit(table.x, point, table.event_id)
+            model = self.classifier(name)
+            return model.logit(table.matrix(model.feature_names), point, table.event_id)
         if name == "observable":
             return self.table(sample, variation).column(self.analysis.config.observable.feature).astype(np.float64)
         return self.logit(name, sample, variation, point)
@@ -174,11 +191,19 @@ class Store:
             self._medians[signal.slug] = float(values[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])])
         return self._medians[signal.slug]
 
-    def classifier(self, name: str) -> CrossFitted:
-        """Load a trained classifier."""
-        if name not in self._models:
-            self._models[name] = CrossFitted.load(_made_by("train", model_path(self.analysis, name)))
-        return self._models[name]
+    def classifier(self, name: str, held_out: ThetaPoint | None = None) -> CrossFitted:
+        """Load a trained classifier, or one trained without a point."""
+        path = model_path(self.analysis, name, held_out)
+        if path not in self._models:
+            self._models[path] = CrossFitted.load(_made_by("train", path))
+        return self._models[path]
+
+    def is_scored(self, name: str, point: ThetaPoint) -> bool:
+        """Tell whether a discriminant can be had at a hypothesis: a classifier may not cover all of them."""
+        if name == "observable":
+            return True
+        background = self.analysis.catalogue.names("background")[0]
+        return score_branch(self.analysis, point) in self._scores_of(name, background)
 
 
 def _made_by(verb: str, path: Path) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hypotheta.errors import TemplateError
+from hypotheta.errors import ConfigurationError, TemplateError
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.files import Provenance, write_csv, write_json
@@ -77,7 +77,10 @@ class _Builder:
     """Fills the templates of one analysis."""
 
     def __init__(self, analysis: Analysis) -> None:
+        if analysis.config.binning is None:
+            raise ConfigurationError(f"{analysis.path}: binning: without it there are no templates; write it")
         self.analysis = analysis
+        self.binning = analysis.config.binning
         self.store = Store(analysis)
         self.backgrounds = analysis.catalogue.names("background")
         self.regions = self._filled_regions()
@@ -170,7 +173,7 @@ class _Builder:
 
     def _edges(self, discriminant: str, theta: ThetaPoint, region: str) -> Array:
         """Return the bin edges of a region: one bin, but for the region that the binning names."""
-        binning, observable = self.analysis.config.binning, self.analysis.config.observable
+        binning, observable = self.binning, self.analysis.config.observable
         values, weights = self._background(discriminant, theta, region)
         if discriminant == "observable":
             fine = np.asarray(observable.edges)

@@ -1,19 +1,28 @@
 """`hypotheta train`: features → cross-fitted classifiers."""
 
-from collections.abc import Callable
+import logging
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from hypotheta.classifiers import AnyClassifierConfig
+from hypotheta.classifiers.checkpoint import Checkpoint
 from hypotheta.classifiers.crossfit import CrossFitted
 from hypotheta.dataset import Dataset
+from hypotheta.diagnostics.interpolation import refuse_seen
+from hypotheta.diagnostics.leakage import ThetaSample, theta_leakage
+from hypotheta.diagnostics.verdicts import Verdict
 from hypotheta.errors import ConfigurationError, EmptySelectionError, closest
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.features import feature_path
 from hypotheta.stages.files import Provenance, file_digest
-from hypotheta.stages.progress import progress
+from hypotheta.stages.progress import Advance, progress
 from hypotheta.stages.store import Store, model_path
 
 __all__ = ["train", "training_dataset"]
+
+_LOG = logging.getLogger(__name__)
 
 
 def training_dataset(analysis: Analysis, store: Store) -> Dataset:
@@ -38,12 +47,16 @@ def training_dataset(analysis: Analysis, store: Store) -> Dataset:
     return Dataset.from_tables(entries, analysis.space)
 
 
-def train(analysis: Analysis, classifier: str, *, threads: int = 1) -> Path:
+def train(analysis: Analysis, classifier: str, *, hold_out: ThetaPoint | None = None, threads: int = 1) -> Path:
     """Train one classifier on all folds and save it.
+
+    An interrupted training of networks goes on from its last epoch. The card of the model holds, besides its
+    provenance, the verdict on what θ alone told in the training.
 
     Args:
         analysis: the analysis.
         classifier: its name under ``classifiers`` in the analysis.
+        hold_out: train without the events at this (partial) point.
         threads: recorded in the provenance.
 
     Returns:
@@ -56,32 +69,61 @@ def train(analysis: Analysis, classifier: str, *, threads: int = 1) -> Path:
     if classifier not in config.classifiers:
         raise ConfigurationError(f"there is no classifier '{classifier}'{closest(classifier, config.classifiers)}")
     dataset = training_dataset(analysis, Store(analysis))
+    if hold_out is not None:
+        dataset = dataset.without(hold_out)
+    path = model_path(analysis, classifier, hold_out)
+    checkpoint = Checkpoint(path.parent / f".{path.name}.checkpoint")
     folds = config.training.folds
-    with progress(f"train {classifier} ({folds} folds, {len(dataset)} rows)", 1000) as advance:
+    title = f"train {classifier}" + (f" without {hold_out}" if hold_out else "")
+    with progress(f"{title} ({folds} folds, {len(dataset)} rows)", 1000) as advance:
         model = CrossFitted.fit(
-            config.classifiers[classifier],
+            _named_features(analysis, config.classifiers[classifier]),
             dataset,
             folds=folds,
             rng=analysis.generator("train", classifier),
             progress=_steps(advance),
+            checkpoint=checkpoint,
         )
+    _LOG.info("%s: %s", classifier, model.describe())
+    if hold_out is not None:
+        refuse_seen(model.signature.trained_at, hold_out, analysis.space)
     samples = [*analysis.catalogue.names("signal"), *analysis.catalogue.names("background")]
     inputs = {name: file_digest(feature_path(analysis, name)) for name in samples}
     provenance = Provenance(
         "train", config.seed, threads, analysis.digest("parameters", "training", "classifiers"), inputs
     )
-    path = model_path(analysis, classifier)
-    model.save(path, provenance=provenance.to_dict())
+    units = {spec.name: spec.unit for spec in analysis.code.FEATURES if spec.name in model.feature_names}
+    leakage = [verdict.to_dict() for verdict in _leakage(model)]
+    model.save(path, provenance={**provenance.to_dict(), "feature_units": units, "leakage": leakage})
+    shutil.rmtree(checkpoint.folder, ignore_errors=True)
     return path
 
 
-def _steps(advance: Callable[[int], None]) -> Callable[[float, str], None]:
+def _named_features(analysis: Analysis, config: AnyClassifierConfig) -> AnyClassifierConfig:
+    """Replace a level of features by the names of those that have it."""
+    if config.features not in ("low", "high"):
+        return config
+    names = tuple(spec.name for spec in analysis.code.FEATURES if spec.level == config.features)
+    return config.model_copy(update={"features": names})
+
+
+def _leakage(model: CrossFitted) -> Iterator[Verdict]:
+    """Judge what θ alone told in the last epoch of each fold's training."""
+    for fold, trained in enumerate(model.models):
+        shown = trained.exposure
+        if shown is not None:
+            kinds = [trained.space[name].kind for name in trained.signature.seen]
+            columns = tuple(j for j, kind in enumerate(kinds) if kind == "event")
+            yield theta_leakage(ThetaSample(*shown, event_columns=columns), name=f"theta_only_auc_fold_{fold}")
+
+
+def _steps(advance: Advance) -> Callable[[float, str], None]:
     """Turn the fraction done, which classifiers report, into steps of a thousandth, which `progress` takes."""
     done = 0
 
-    def report(fraction: float, _losses: str) -> None:
+    def report(fraction: float, losses: str) -> None:
         nonlocal done
-        advance(int(1000 * fraction) - done)
+        advance(int(1000 * fraction) - done, losses)
         done = int(1000 * fraction)
 
     return report

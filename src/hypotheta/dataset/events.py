@@ -1,23 +1,17 @@
-"""What a classifier learns from: features with θ, class and weight, and how background gets a θ.
-
-Background has no true value of a signal-kind parameter. In a `Dataset` those columns are NaN; `ThetaPrior` fills
-them with the signal's own distribution, afresh whenever it is asked. `training_weights` balances the classes at
-every grid point of the event-kind parameters, so that θ alone says nothing about the class. Physics weights stay
-in the `Dataset`; training weights are a separate array.
-"""
+"""Labelled events: features, θ, class, physics weight."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypotheta.errors import EmptySelectionError, InvalidEventsError, NonFiniteError
+from hypotheta.errors import ConfigurationError, EmptySelectionError, InvalidEventsError, NonFiniteError, closest
 from hypotheta.features import FeatureTable
 from hypotheta.parameters import ParameterSpace, ThetaPoint
 
-__all__ = ["Dataset", "ThetaPrior", "theta_points", "training_weights"]
+__all__ = ["Dataset", "describe", "theta_points"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +151,53 @@ class Dataset:
             mask &= self.theta[:, self.space.index(name)] == value
         return mask
 
+    def with_features(self, names: Sequence[str]) -> "Dataset":
+        """Return the same events with some of the features, in the given order.
+
+        Raises:
+            ConfigurationError: there is no such feature.
+        """
+        for name in names:
+            if name not in self.feature_names:
+                raise ConfigurationError(f"there is no feature '{name}'{closest(name, self.feature_names)}")
+        columns = [self.feature_names.index(name) for name in names]
+        return replace(self, x=self.x[:, columns], feature_names=tuple(names))
+
+    def restricted(self, values: Mapping[str, Sequence[float]]) -> "Dataset":
+        """Return the events at some values of some parameters; background has every value of a signal-kind one.
+
+        Args:
+            values: parameter → its values to keep, each with events.
+
+        Raises:
+            ConfigurationError: an unknown parameter, or a value without events.
+        """
+        mask = np.ones(len(self), dtype=np.bool_)
+        for name, kept in values.items():
+            column = self.theta[:, self.space.index(name)]
+            for value in kept:
+                if not (column == value).any():
+                    found = ", ".join(f"{v:g}" for v in np.unique(column[np.isfinite(column)]))
+                    raise ConfigurationError(f"there are no events at {name} = {value:g}; there are at {found}")
+            mask &= np.isnan(column) | np.isin(column, kept)
+        return self.select(mask)
+
+    def without(self, point: ThetaPoint) -> "Dataset":
+        """Return the events that are not at a (partial) point: what is trained on when the point is held out.
+
+        Raises:
+            ConfigurationError: there are no events at the point, so nothing would be held out.
+        """
+        held_out = self.at(point)
+        if not held_out.any():
+            raise ConfigurationError(f"there are no events at {point} to be held out; choose a simulated hypothesis")
+        return self.select(~held_out)
+
+    @property
+    def signal_points(self) -> NDArray[np.float64]:
+        """The distinct θ of the signal, in rising order, shape (m, p)."""
+        return theta_points(self.theta[self.is_signal])[0]
+
     def digest(self) -> str:
         """Return a SHA-256 over all arrays and names, for the card of a model trained on them."""
         state = hashlib.sha256()
@@ -191,138 +232,7 @@ def theta_points(theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArr
     return theta[first], index
 
 
-def training_weights(dataset: Dataset) -> NDArray[np.float64]:
-    """Balance classes and hypotheses for training.
-
-    At every point of the event-kind parameters that occurs, the total weights of signal and background are one
-    and the same constant, and within signal every signal-kind point has an equal part of it. Inside such a group
-    the weights are proportional to the physics weights, so that negative weights keep their sign. Without this, a
-    class whose acceptance moves more with an event-kind parameter could be told by that parameter alone.
-
-    Returns:
-        Training weights, shape (n,), with mean 1.
-
-    Raises:
-        InvalidEventsError: a class is missing at an event-kind point, or a group's total weight is not positive.
-    """
-    if not len(dataset):
-        raise EmptySelectionError("training weights: the dataset is empty; loosen the selection or simulate more")
-    space, signal = dataset.space, dataset.is_signal
-    event_points, event = theta_points(dataset.theta[:, space.columns("event")])
-    hypothesis = np.zeros(len(dataset), dtype=np.intp)
-    hypotheses, index = theta_points(dataset.theta[signal][:, space.columns("signal")])
-    hypothesis[signal] = 1 + index
-    shape = (len(event_points), 1 + len(hypotheses))
-    group = event * shape[1] + hypothesis
-    count = np.bincount(group, minlength=shape[0] * shape[1]).reshape(shape)
-    total = np.bincount(group, weights=dataset.weight, minlength=shape[0] * shape[1]).reshape(shape)
-    for mask, name in ((count[:, 0] == 0, "background"), (~count[:, 1:].any(axis=1), "signal")):
-        if mask.any():
-            where = _describe(event_points[mask][0], space.of_kind("event"))
-            raise InvalidEventsError(f"training weights: no {name} event{where}; simulate more, or drop this point")
-    if (total[count > 0] <= 0).any():
-        raise InvalidEventsError(
-            "training weights: the total weight of a sample at one θ is not positive; simulate more events there"
-        )
-    target = np.zeros(shape)
-    target[:, 0] = 1.0
-    target[:, 1:] = (count[:, 1:] > 0) / (count[:, 1:] > 0).sum(axis=1, keepdims=True)
-    target *= len(dataset) / (2 * len(event_points))
-    ratio = np.divide(target, total, out=np.zeros(shape), where=count > 0)
-    weights: NDArray[np.float64] = dataset.weight * ratio.ravel()[group]
-    return weights
-
-
-def _describe(values: NDArray[np.float64], space: ParameterSpace) -> str:
+def describe(values: NDArray[np.float64], space: ParameterSpace) -> str:
+    """Return a point in words, with a leading " at", for a message; empty where there is no parameter."""
     named = ", ".join(f"{name} = {value:g}" for name, value in zip(space.names, values, strict=True))
     return f" at {named}" if named else ""
-
-
-@dataclass(frozen=True, eq=False)
-class ThetaPrior:
-    """The signal's weighted distribution of the signal-kind parameters at each event-kind point.
-
-    Args:
-        space: the parameters.
-        event_points: event-kind points, shape (m, q).
-        signal_points: signal-kind points, shape (s, r).
-        probability: of each signal-kind point given the event-kind point, shape (m, s), rows sum to 1.
-    """
-
-    space: ParameterSpace
-    event_points: NDArray[np.float64]
-    signal_points: NDArray[np.float64]
-    probability: NDArray[np.float64]
-
-    @classmethod
-    def from_dataset(cls, dataset: Dataset, training_weight: NDArray[np.float64]) -> "ThetaPrior":
-        """Take the distribution of a dataset's signal.
-
-        Args:
-            dataset: its signal events are used.
-            training_weight: the weights used in training, shape (n,).
-
-        Raises:
-            InvalidEventsError: the weights at one θ add up to a negative number, or there is no signal.
-        """
-        signal, space = dataset.is_signal, dataset.space
-        if not signal.any():
-            raise InvalidEventsError("θ prior: the dataset holds no signal event")
-        event_points, event = theta_points(dataset.theta[signal][:, space.columns("event")])
-        signal_points, hypothesis = theta_points(dataset.theta[signal][:, space.columns("signal")])
-        shape = (len(event_points), len(signal_points))
-        total = np.bincount(
-            event * shape[1] + hypothesis, weights=training_weight[signal], minlength=shape[0] * shape[1]
-        ).reshape(shape)
-        if (total < 0).any() or (total.sum(axis=1) <= 0).any():
-            raise InvalidEventsError("θ prior: the signal weights at one θ add up to a negative number or to zero")
-        return cls(space, event_points, signal_points, total / total.sum(axis=1, keepdims=True))
-
-    def draw(self, theta: NDArray[np.float64], y: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.float64]:
-        """Give every background event values of the signal-kind parameters.
-
-        Args:
-            theta: shape (n, p), as in a `Dataset`; it is not changed.
-            y: class, shape (n,); signal rows are returned as they are.
-            rng: source of randomness; every call draws afresh.
-
-        Returns:
-            θ without NaN, shape (n, p).
-
-        Raises:
-            InvalidEventsError: background at an event-kind point where there was no signal.
-        """
-        filled = np.array(theta)
-        columns = np.array(self.space.columns("signal"), dtype=np.intp)
-        if not len(columns):
-            return filled
-        background = np.flatnonzero(y == 0)
-        event = self._event_index(filled[background])
-        n_points = self.probability.shape[1]
-        cumulative = np.cumsum(self.probability, axis=1)
-        cumulative = cumulative / cumulative[:, -1:] + np.arange(len(cumulative))[:, None]
-        # one sorted table for all event-kind points: row m covers [m, m + 1)
-        cell = np.searchsorted(cumulative.ravel(), event + rng.random(len(background)), side="right")
-        choice = np.minimum(cell - event * n_points, n_points - 1)
-        filled[np.ix_(background, columns)] = self.signal_points[choice]
-        return filled
-
-    def _event_index(self, theta: NDArray[np.float64]) -> NDArray[np.intp]:
-        code = np.zeros(len(theta), dtype=np.intp)
-        known_code = np.zeros(len(self.event_points), dtype=np.intp)
-        for j, column in enumerate(self.space.columns("event")):
-            values = np.unique(self.event_points[:, j])
-            position = np.minimum(np.searchsorted(values, theta[:, column]), len(values) - 1)
-            code = np.where(values[position] == theta[:, column], code * len(values) + position, -1)
-            known_code = known_code * len(values) + np.searchsorted(values, self.event_points[:, j])
-        order = np.argsort(known_code)
-        place = np.minimum(np.searchsorted(known_code[order], code), len(order) - 1)
-        index = order[place]
-        unknown = known_code[index] != code
-        if unknown.any():
-            event = theta[unknown][0, self.space.columns("event")]
-            raise InvalidEventsError(
-                f"θ prior: background{_describe(event, self.space.of_kind('event'))}, where there is no signal; "
-                "vary signal and background by the same values"
-            )
-        return index
