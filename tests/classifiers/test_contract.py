@@ -71,6 +71,8 @@ def test_the_grid_is_a_loop_over_theta(fitted, crossed, data):
 
 def test_the_logit_is_the_mean_of_the_members(name, fitted, crossed, data):
     members = fitted.member_logits(data.x, POINT)
+    spread = fitted.logit_spread(data.x, POINT)
+    assert (spread > 0).all() if len(members) > 1 else not spread.any()
     assert members.shape == (fitted.members, len(data)) == ({"ensemble": 3}.get(name, 1), len(data))
     np.testing.assert_allclose(members.mean(axis=0), fitted.logit(data.x, POINT), rtol=1e-12)
     # each event's member logits are those of the model that has not seen it

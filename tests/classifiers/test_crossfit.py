@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hypotheta.classifiers import BDTConfig, PerHypothesisConfig
+from hypotheta.classifiers import BDTConfig, NetworkConfig, PerHypothesisConfig
 from hypotheta.classifiers.crossfit import CrossFitted
 from hypotheta.classifiers.signature import Signature
 from hypotheta.dataset import Dataset
@@ -111,3 +111,13 @@ def test_fixed_networks_are_cross_fitted_at_their_points_only():
     assert np.isfinite(crossed.logit(data.x, [1.0], data.event_id)).all()
     with pytest.raises(UntrainedHypothesisError, match=r"no network of its own for theta = 0\.5"):
         crossed.logit(data.x, [0.5], data.event_id)
+
+
+def test_a_parameter_that_is_not_seen_changes_nothing(data):
+    config = NetworkConfig(hidden=(8,), epochs=2, parameters=("mass",))
+    model = CrossFitted.fit(config, data, folds=3, rng=np.random.default_rng(1))
+    at = [model.logit(data.x, [750.0, jes], data.event_id) for jes in (0.95, 1.0, 1.05)]
+    np.testing.assert_array_equal(at[0], at[1])
+    np.testing.assert_array_equal(at[2], at[1])
+    grid = model.logit_grid(data.x, [[750.0, 0.95], [750.0, 1.05]], data.event_id)
+    np.testing.assert_array_equal(grid[:, 0], grid[:, 1])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hypotheta.classifiers.scale import QuantileScale
+from hypotheta.classifiers.signature import Signature
 from hypotheta.dataset import Dataset
 from hypotheta.errors import ConfigurationError, EmptySelectionError, UntrainedHypothesisError
 from hypotheta.exact import GaussianOnFlat
@@ -102,6 +103,8 @@ def test_a_grid_point_that_cannot_be_scored_borrows_from_the_nearest():
     data = change(data, theta=np.hstack([data.theta, np.zeros((len(data), 1))]), space=space)
 
     class Gap:
+        signature = Signature(("x",), space, space.names, np.array([[-1.0, 0.0], [1.0, 1.0]]))
+
         def logit_grid(self, x, thetas, *, extrapolate):
             assert extrapolate
             if (thetas[:, 0] == 0.0).any():

@@ -112,6 +112,31 @@ def test_unknown_key_names_file_and_path(analysis, capfd):
     refuse(analysis, capfd, *FEATURES, match=["mine.yaml: binning.min_efective_events", "'min_effective_events'"])
 
 
+@pytest.mark.parametrize(
+    ("diagnostics", "match"),
+    [
+        ({"at": {"jse": [1.0]}}, ["diagnostics.at", "no event-kind parameter 'jse'", "'jes'"]),
+        ({"at": {"jes": [0.95]}}, ["diagnostics.at.jes: add the nominal value 1.0"]),
+        ({"judged": ["parameterised_network"]}, ["diagnostics.judged", "'parameterized_network'"]),
+        ({"groups": {"all": ["observabel"]}}, ["diagnostics.groups.all", "'observable'"]),
+        ({"hypotheses": [{"mass": 512}]}, ["diagnostics.hypotheses: none has a signal", "(mass = 1000)"]),
+        ({"matrix": {"along": "mass", "classifiers": ["parameterized_bdt"]}}, ["diagnostics.matrix.along"]),
+        (
+            {"interpolation": {"along": "mass", "classifiers": {"fixed_networks": "fixed_networks"}}},
+            ["'fixed_networks' does not see 'mass'"],
+        ),
+    ],
+)
+def test_diagnostics_that_cannot_be_are_refused_before_any_training(analysis, capfd, diagnostics, match):
+    analysis.config["diagnostics"] = diagnostics
+    refuse(analysis, capfd, "diagnose", match=match)
+
+
+def test_samples_that_do_not_exist_or_are_torn_apart(analysis, capfd):
+    analysis.config["samples"] = ["xtt_m75O"]
+    refuse(analysis, capfd, *FEATURES, match=["no sample matches 'xtt_m75O'"])
+
+
 def test_unknown_cut_names_file_and_path(analysis, capfd):
     analysis.config["selection"] = {"jet_ptt": 3}
     refuse(analysis, capfd, *FEATURES, match=["mine.yaml", "jet_ptt", "'jet_pt'"])

@@ -113,3 +113,13 @@ def test_bad_input_is_named():
         calibration(logit, y, weight, bins=0)
     with pytest.raises(InvalidEventsError, match="signal: the 0 weights"):
         calibration(logit[y == 0], y[y == 0], weight[y == 0])
+
+
+def test_a_closure_without_power_does_not_pass():
+    rng = np.random.default_rng(1)
+    y = np.repeat([1, 0], 2000)
+    logit = np.where(y == 1, 3.0, -8.0)
+    logit[-2:] = 8.0  # two events carry all of the background
+    result = closure(rng.normal(size=(4000, 1)), ["x"], logit, y, np.ones(4000))
+    assert result.effective < 3
+    assert {verdict.status for verdict in closure_verdicts(result)} <= {"warn", "fail"}

@@ -52,8 +52,23 @@ def test_an_overtrained_network_fails():
     assert (gap.status, signal.status, background.status) == ("fail", "fail", "fail")
     assert result.gap == pytest.approx(result.auc_train.value - result.auc_test.value)
     assert result.gap > 0.1
-    assert "weight decay" in gap.message
+    assert "a simpler model" in gap.message
     assert [v.name for v in (gap, signal)] == ["overtraining_auc_gap", "overtraining_ks_signal"]
+
+
+def test_events_scored_twice_have_a_paired_error():
+    rng = np.random.default_rng(3)
+    y = np.repeat([1, 0], 1000)
+    unseen = rng.normal(y, 1)
+    ids = np.arange(len(y))
+    seen = ScoredSample(unseen + 0.1 * (2 * y - 1), y, np.ones(len(y)))
+    test = ScoredSample(unseen, y, np.ones(len(y)))
+    paired, apart = overtraining(seen, test, event_id=ids), overtraining(seen, test)
+    assert paired.gap == apart.gap > 0.03
+    assert paired.gap_error < apart.gap_error / 5
+    # a small effect that the independent error hides
+    assert overtraining_verdicts(paired, gap_limit=0.01)[0].status == "fail"
+    assert overtraining_verdicts(apart, gap_limit=0.01)[0].status != "fail"
 
 
 def test_few_events_decide_nothing_and_many_make_no_mountain():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hypotheta.diagnostics.verdicts import Verdict, worst
+from hypotheta.diagnostics.verdicts import Verdict, severity, worst
 from hypotheta.errors import ConfigurationError
 
 
@@ -17,7 +17,14 @@ def test_to_dict_is_json():
         "error": None,
         "limit": 0.005,
         "message": "close",
+        "expected": 0.0,
     }
+
+
+def test_severity_is_the_distance_from_what_is_perfect():
+    low, high = (Verdict("odds", "fail", value, 0.1, 0.1, "", expected=1.0) for value in (0.4, 1.2))
+    assert severity(low) > severity(high)
+    assert severity(high) > severity(Verdict("odds", "warn", 0.1, 0.1, 0.1, "", expected=1.0))
 
 
 def test_worst():

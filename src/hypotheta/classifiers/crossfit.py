@@ -211,6 +211,13 @@ class CrossFitted:
         """Return what the models are made of, in one line."""
         return f"{self.folds} folds of: {self.models[0].describe()}"
 
+    def score_grid(
+        self, x: NDArray[np.float32], thetas: ArrayLike, event_id: ArrayLike, *, extrapolate: bool = False
+    ) -> NDArray[np.float64]:
+        """Return sigmoid(`logit_grid`), shape (n, m), in [0, 1]."""
+        probability: NDArray[np.float64] = expit(self.logit_grid(x, thetas, event_id, extrapolate=extrapolate))
+        return probability
+
     def background_quantile(self, theta: ThetaPoint, efficiencies: ArrayLike) -> NDArray[np.float64]:
         """Return the logits above which the given fractions of background lie at θ, from the tuning folds.
 

@@ -12,7 +12,7 @@ from hypotheta.classifiers.protocol import Classifier, Examples, Progress
 from hypotheta.classifiers.signature import Signature
 from hypotheta.classifiers.storage import ModelState
 from hypotheta.dataset import Dataset, ThetaPrior, theta_points
-from hypotheta.errors import UntrainedHypothesisError
+from hypotheta.errors import ConfigurationError, UntrainedHypothesisError
 from hypotheta.parameters import ParameterSpace, ThetaPoint
 
 __all__ = ["PerHypothesis"]
@@ -49,6 +49,10 @@ class PerHypothesis(Classifier):
         checkpoint: Checkpoint | None,
     ) -> None:
         inherited = {"type", "hypotheses", "features", "train_on"}
+        if self.config.flat_in not in (None, *signature.feature_names):
+            raise ConfigurationError(
+                f"flat_in: '{self.config.flat_in}' is not among the features of these networks; add it, or leave it out"
+            )
         settings = NetworkConfig(**self.config.model_dump(exclude=inherited), parameters=())
         space = signature.space
         nominal = {n: (v,) for n, v in space.nominal.values.items() if n not in signature.seen}

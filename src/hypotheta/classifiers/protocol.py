@@ -170,11 +170,19 @@ class Classifier(ABC):
     def member_logits(
         self, x: NDArray[np.float32], theta: ArrayLike | ThetaPoint, *, extrapolate: bool = False
     ) -> NDArray[np.float64]:
-        """Return the logits of each member of an ensemble, shape (M, n); arguments and errors as `logit`.
-
-        Their standard deviation over the members is the error of the training at a point.
-        """
+        """Return the logits of each member of an ensemble, shape (M, n); arguments and errors as `logit`."""
         return self._logits(*self.signature.check(x, theta, extrapolate=extrapolate))
+
+    def logit_spread(
+        self, x: NDArray[np.float32], theta: ArrayLike | ThetaPoint, *, extrapolate: bool = False
+    ) -> NDArray[np.float64]:
+        """Return the standard deviation of the members' logits, shape (n,): the error of a single training.
+
+        That of their mean is √members smaller. Zero where there is one member only. Arguments and errors as `logit`.
+        """
+        logits = self.member_logits(x, theta, extrapolate=extrapolate)
+        spread: NDArray[np.float64] = logits.std(axis=0, ddof=1) if len(logits) > 1 else np.zeros(logits.shape[1])
+        return spread
 
     def score(
         self, x: NDArray[np.float32], theta: ArrayLike | ThetaPoint, *, extrapolate: bool = False

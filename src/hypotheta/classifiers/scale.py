@@ -51,7 +51,8 @@ class QuantileScale:
         Args:
             models: k models.
             tuning: the tuning fold of each; events at the grid point's event-kind values serve it. A grid point
-                without such events, or at which a model cannot be evaluated, takes the nearest one that has both.
+                without such events, or at which a model cannot be evaluated, takes the nearest one that has both; so
+                does an off-nominal value of an event-kind parameter that the models do not see.
             space: the parameters.
 
         Raises:
@@ -64,7 +65,11 @@ class QuantileScale:
         columns = space.columns("event")
         cells, points = list(np.ndindex(shape)), np.array(list(itertools.product(*(p.grid for p in space))))
         event_points, event = theta_points(points[:, columns])
+        unseen = [k for k, j in enumerate(columns) if space.names[j] not in models[0].signature.seen]
+        nominal = np.array([space.parameters[j].nominal for j in columns], dtype=np.float64)
         for i, event_point in enumerate(event_points):
+            if (event_point[unseen] != nominal[unseen]).any():
+                continue  # such a model is the same there: the table is that of nominal events
             chosen = np.flatnonzero(event == i)
             here = [data.select((data.theta[:, columns] == event_point).all(axis=1)) for data in background]
             if not all(data.weight.sum() > 0 for data in here):

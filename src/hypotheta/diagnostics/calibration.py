@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
-from hypotheta.diagnostics.verdicts import Verdict, judge
+from hypotheta.diagnostics.verdicts import Status, Verdict, judge
 from hypotheta.diagnostics.weighted import (
     Array,
     Deviation,
@@ -39,6 +39,9 @@ __all__ = [
     "closure",
     "closure_verdicts",
 ]
+
+#: effective events below which a closure cannot pass
+_FEWEST = 50
 
 #: effective events that signal and reweighted background need in a bin of χ²
 _ENOUGH = 10.0
@@ -220,24 +223,31 @@ def closure_verdicts(
         name: first part of the verdicts' names.
 
     Returns:
-        Verdicts ``{name}_shape`` (when there is a feature) and ``{name}_normalisation``.
+        Verdicts ``{name}_shape`` (when there is a feature) and ``{name}_normalisation``; neither passes when fewer than
+        50 effective events are left.
     """
     caution = f"{result.effective:.0f} effective events after reweighting"
+    powerless = result.effective < _FEWEST
     verdicts = []
     if result.features:
         worst = max(result.features, key=lambda f: f.distance.excess - 2 * f.distance.error)
         found = worst.distance
-        status = judge(found.excess, found.error, limit)
+        status = _at_least_warn(judge(found.excess, found.error, limit), powerless)
         message = (
             f"background weighted with the odds misses signal in {found.value:.4f} of the area of '{worst.name}' "
             f"({found.noise:.4f} by chance, χ²/ndf = {worst.chi2:.1f}/{worst.ndf}), its worst feature; {caution}"
         )
         verdicts.append(Verdict(f"{name}_shape", status, found.excess, found.error, limit, message))
     value, error = result.normalisation, result.normalisation_error
-    status = judge(abs(value - 1), error, normalisation_limit)
+    status = _at_least_warn(judge(abs(value - 1), error, normalisation_limit), powerless)
     message = f"the odds average to {value:.4f} ± {error:.4f} over background instead of 1; {caution}"
-    verdicts.append(Verdict(f"{name}_normalisation", status, value, error, normalisation_limit, message))
+    verdicts.append(Verdict(f"{name}_normalisation", status, value, error, normalisation_limit, message, expected=1.0))
     return verdicts
+
+
+def _at_least_warn(status: Status, powerless: bool) -> Status:
+    """Return a warning instead of a pass that says nothing."""
+    return "warn" if powerless and status == "pass" else status
 
 
 def _feature(

@@ -101,7 +101,7 @@ def theta_leakage(sample: ThetaSample, *, limit: float = 0.005, name: str = "the
     value = float(np.mean([area for area, _ in results]))
     error = float(np.sqrt(np.mean([variance for _, variance in results])))
     status = judge(abs(value - 0.5), error, limit)
-    return Verdict(name, status, value, error, limit, _message(value, error, status))
+    return Verdict(name, status, value, error, limit, _message(value, error, status), expected=0.5)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,17 +1,20 @@
 """Does a model know its own training events better than others?
 
-Compare the scores that one model gives to the events it was trained on with those it gives to events it has not seen
+Compare the scores of events from a model that was trained on them with scores from a model that has not seen them
 (neither to train nor to tune), at one hypothesis: the gap of the two AUCs, and the distance of the two distributions of
-each class. With very many events any training shows in a p-value; judged is the size of the effect.
+each class. Either one model scores two sets of events; or, with cross-fitted models, each event is scored twice, which
+is far more sensitive: its own fluctuation is then in both. With very many events any training shows in a p-value;
+judged is the size of the effect.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import kstwobign
 
+from hypotheta.diagnostics.bootstrap import auc_difference
 from hypotheta.diagnostics.roc import Array, Estimate, auc_with_error
 from hypotheta.diagnostics.verdicts import Status, Verdict, judge
 from hypotheta.diagnostics.weighted import columns, effective_number, positive_sum
@@ -63,7 +66,8 @@ class Distance:
     Args:
         value: largest difference of the two distribution functions, in [0, 1].
         error: upper bound of its standard error, ½/√n with n below.
-        p_value: chance of a larger one if both samples are of one distribution.
+        p_value: chance of a larger one if both samples are independent and of one distribution; for the same events
+            scored twice an upper bound.
         effective: n = n₁n₂/(n₁ + n₂) of the effective numbers n = (Σw)²/Σw².
     """
 
@@ -83,7 +87,7 @@ class OvertrainingResult:
         auc_train: AUC on the events of the training.
         auc_test: AUC on the others.
         gap: auc_train − auc_test.
-        gap_error: both errors in quadrature; the samples have no event in common.
+        gap_error: paired where both samples are the same events scored twice, else both errors in quadrature.
         train: the scores of the training's events, to be drawn.
         test: those of the others.
     """
@@ -122,17 +126,22 @@ def ks_distance(a: Array, weight_a: Array, b: Array, weight_b: Array) -> Distanc
     return Distance(value, float(0.5 / np.sqrt(n)), p_value, n)
 
 
-def overtraining(train: ScoredSample, test: ScoredSample) -> OvertrainingResult:
+def overtraining(train: ScoredSample, test: ScoredSample, *, event_id: ArrayLike | None = None) -> OvertrainingResult:
     """Compare the scores of a model on the events of its training and on others.
 
     Args:
         train: events the model was trained on. Events that stopped the training early belong to neither sample.
-        test: other events, of the same hypothesis; both are scored by the *same* model at that hypothesis.
+        test: other events of the same hypothesis, scored by the same model; or the same events in the same order,
+            scored by a model that has not seen them.
+        event_id: in the second case the event numbers, shape (n,), for a paired error.
 
     Raises:
         InvalidEventsError, EmptySelectionError: when a class is missing, or has no positive weight.
     """
     auc_train, auc_test = train.auc, test.auc
+    gap_error = float(np.hypot(auc_train.error, auc_test.error))
+    if event_id is not None:
+        gap_error = auc_difference(train.score, test.score, test.y, test.weight, event_id=event_id).error
     signal, background = (ks_distance(*train.of_class(label), *test.of_class(label)) for label in (1, 0))
     return OvertrainingResult(
         signal,
@@ -140,14 +149,14 @@ def overtraining(train: ScoredSample, test: ScoredSample) -> OvertrainingResult:
         auc_train,
         auc_test,
         auc_train.value - auc_test.value,
-        float(np.hypot(auc_train.error, auc_test.error)),
+        gap_error,
         train,
         test,
     )
 
 
 def overtraining_verdicts(
-    result: OvertrainingResult, *, gap_limit: float = 0.01, distance_limit: float = 0.05, name: str = "overtraining"
+    result: OvertrainingResult, *, gap_limit: float = 0.03, distance_limit: float = 0.05, name: str = "overtraining"
 ) -> list[Verdict]:
     """Judge the AUC gap and the distance of each class by size and uncertainty.
 
@@ -161,7 +170,7 @@ def overtraining_verdicts(
     Returns:
         Verdicts ``{name}_auc_gap``, ``{name}_ks_signal``, ``{name}_ks_background``.
     """
-    remedy = "; train with more events, a smaller network, weight decay or early stopping"
+    remedy = "; out-of-sample scores stay honest, but power is lost: train with more events or a simpler model"
     status = judge(result.gap, result.gap_error, gap_limit)
     message = f"the AUC is {result.gap:+.4f} ± {result.gap_error:.4f} higher on the training's own events"
     message += "" if status == "pass" else remedy

@@ -2,8 +2,9 @@
 
 A cut on a score that knows the reconstructed mass makes background look like signal in it: it *sculpts*. So does a
 plain window in the observable, completely. Compared is the background's shape before and after each of the two, at the
-same background efficiency ε. No cut of efficiency ε changes the shape more than a window (or any other set of values):
-shares after the cut are at most 1/ε of those before, and the divergence is convex in them. The window is the scale.
+same background efficiency ε. Unbinned, no cut of efficiency ε changes the shape more than a window (or any other set of
+values): shares after the cut are at most 1/ε of those before, and the divergence is convex in them. In bins, a window
+that cuts through some is diluted, so that a ratio may somewhat exceed 1. The window is the scale.
 """
 
 from dataclasses import dataclass

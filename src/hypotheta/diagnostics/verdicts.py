@@ -23,6 +23,7 @@ class Verdict:
         error: its uncertainty; None when it has none.
         limit: what it was compared with.
         message: one sentence for the report, with the way out when it is no pass.
+        expected: the number that would be perfect.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Verdict:
     error: float | None
     limit: float
     message: str
+    expected: float = 0.0
 
     def __post_init__(self) -> None:
         if self.status not in _ORDER:
@@ -67,7 +69,7 @@ def judge(excess: float, error: float, limit: float, *, sigmas: float = 3.0) -> 
 
 def severity(verdict: Verdict) -> tuple[int, float]:
     """Return a key by which verdicts of one check are sorted from harmless to severe."""
-    return _ORDER.index(verdict.status), abs(verdict.value)
+    return _ORDER.index(verdict.status), abs(verdict.value - verdict.expected)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Status:

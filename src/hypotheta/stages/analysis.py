@@ -120,6 +120,7 @@ class Analysis:
             if name is not None and name not in OBJECT_VARIATIONS:
                 message = f"there is no object variation '{name}'{closest(name, OBJECT_VARIATIONS)}"
                 raise ConfigurationError(f"{self.path}: {where}: {message}")
+        _ = self.checked_hypotheses  # complains of hypotheses that are not there
         names = [spec.name for spec in self.code.FEATURES]
         if self.config.observable.feature not in names:
             feature = self.config.observable.feature
@@ -227,13 +228,10 @@ class Analysis:
         chosen = self.config.diagnostics.hypotheses
         if isinstance(chosen, int):
             return spread(self.hypotheses, chosen)
-        points = [ThetaPoint(values) for values in chosen]
-        for point in points:
-            if point not in self.hypotheses:
-                known = ", ".join(f"({p})" for p in self.hypotheses)
-                raise ConfigurationError(
-                    f"{self.path}: diagnostics.hypotheses: no signal at ({point}); choose of {known}"
-                )
+        points = [point for point in map(ThetaPoint, chosen) if point in self.hypotheses]
+        if not points:  # an analysis that extends another may have some of them only
+            known = ", ".join(f"({p})" for p in self.hypotheses)
+            raise ConfigurationError(f"{self.path}: diagnostics.hypotheses: none has a signal; choose of {known}")
         return points
 
     @property

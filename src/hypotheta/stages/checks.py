@@ -57,7 +57,7 @@ def check(store: Store, classifier: str, theta: ThetaPoint) -> Checks:
     return Checks(
         classifier,
         theta,
-        overtraining(_scored(seen, data), _scored(logit, data)),
+        overtraining(_scored(seen, data), _scored(logit, data), event_id=data.event_id),
         calibration(logit, data.y, data.weight),
         closure(x, model.feature_names, logit, data.y, data.weight),
         sculpting(

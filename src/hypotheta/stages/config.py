@@ -4,7 +4,7 @@ Unknown keys are forbidden; every complaint names the file and the path to the k
 everything from another file and changes what is written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -220,32 +220,7 @@ class AnalysisConfig(_Strict):
         for key, wanted in chosen.items():
             if wanted is not None and wanted not in self.discriminants:
                 raise ValueError(f"{key}: there is no discriminant '{wanted}'{closest(wanted, self.discriminants)}")
-        for wanted in self.diagnostics.judged or ():
-            if wanted not in self.classifiers:
-                raise ValueError(
-                    f"diagnostics.judged: there is no classifier '{wanted}'{closest(wanted, self.classifiers)}"
-                )
-        for group, names in self.diagnostics.groups.items():
-            for wanted in names:
-                if wanted not in self.discriminants:
-                    raise ValueError(
-                        f"diagnostics.groups.{group}: there is no discriminant '{wanted}'"
-                        + closest(wanted, self.discriminants)
-                    )
-        for key, study in {"interpolation": self.diagnostics.interpolation, "matrix": self.diagnostics.matrix}.items():
-            if study is None:
-                continue
-            if study.along not in self.parameters:
-                raise ValueError(
-                    f"diagnostics.{key}.along: there is no parameter '{study.along}'"
-                    + closest(study.along, self.parameters)
-                )
-            references = study.classifiers.values() if isinstance(study, InterpolationConfig) else ()
-            for wanted in (*study.classifiers, *references):
-                if wanted not in self.classifiers:
-                    raise ValueError(
-                        f"diagnostics.{key}: there is no classifier '{wanted}'{closest(wanted, self.classifiers)}"
-                    )
+        _check_diagnostics(self)
         if "observable" in self.classifiers:
             raise ValueError("classifiers.observable: this name is kept for the analysis' own variable")
         return self
@@ -254,6 +229,39 @@ class AnalysisConfig(_Strict):
     def discriminants(self) -> tuple[str, ...]:
         """The observable and every classifier: one limit curve each."""
         return ("observable", *self.classifiers)
+
+
+def _check_diagnostics(config: AnalysisConfig) -> None:
+    """Check that the diagnostics name things that are there, before anything is trained."""
+    options = config.diagnostics
+
+    def known(where: str, names: Iterable[str], among: Collection[str], what: str) -> None:
+        for name in names:
+            if name not in among:
+                raise ValueError(f"diagnostics.{where}: there is no {what} '{name}'{closest(name, among)}")
+
+    event = {name: p for name, p in config.parameters.items() if p.kind == "event"}
+    known("at", options.at, event, "event-kind parameter")
+    for name, values in options.at.items():
+        if event[name].nominal not in values:
+            raise ValueError(f"diagnostics.at.{name}: add the nominal value {event[name].nominal}")
+    known("judged", options.judged or (), config.classifiers, "classifier")
+    for group, names in options.groups.items():
+        known(f"groups.{group}", names, config.discriminants, "discriminant")
+    if options.matrix is not None:
+        known("matrix.along", [options.matrix.along], event, "event-kind parameter")
+        known("matrix.classifiers", options.matrix.classifiers, config.classifiers, "classifier")
+    if options.interpolation is not None:
+        pairs = options.interpolation.classifiers
+        known("interpolation.along", [options.interpolation.along], config.parameters, "parameter")
+        known("interpolation.classifiers", [*pairs, *pairs.values()], config.classifiers, "classifier")
+        for name in pairs:
+            held_out = config.classifiers[name]
+            if held_out.type == "per_hypothesis" or held_out.parameters == ():
+                raise ValueError(
+                    f"diagnostics.interpolation.classifiers: '{name}' does not see '{options.interpolation.along}', so "
+                    "nothing can be held out; choose a parameterized classifier"
+                )
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

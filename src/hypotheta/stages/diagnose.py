@@ -133,10 +133,10 @@ def _in_window(events: Scored, inside: NDArray[np.bool_]) -> dict[str, float | N
 
 
 def _seed_error(store: Store, name: str, theta: ThetaPoint, event_point: ThetaPoint) -> float | None:
-    """Return the error of an AUC from the seeds of an ensemble's members at nominal events, None where it has none."""
+    """Return the error of an AUC from the seeds of an ensemble's members, None where there is one member only."""
     analysis = store.analysis
     members = getattr(analysis.config.classifiers.get(name), "ensemble", 1)
-    if members < 2 or event_point.slug != analysis.space.nominal.slug:
+    if members < 2:
         return None
     data, model = store.dataset(theta, event_point), store.classifier(name)
     point = analysis.space.point(theta, **event_point.values)

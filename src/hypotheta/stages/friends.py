@@ -65,7 +65,7 @@ def score_ntuple(
         logits[kept] = model.logit_grid(x, thetas, event_id, extrapolate=extrapolate)
         for name, values in zip(columns, logits.T, strict=True):
             columns[name].append(values)
-    branches = {name: np.concatenate(parts) for name, parts in columns.items()}
+    branches = {name: np.concatenate([np.empty(0, np.float32), *parts]) for name, parts in columns.items()}
     provenance = Provenance("score", analysis.config.seed, threads, analysis.digest("parameters", "classifiers"))
     write_root(out, {TREE: branches}, {"provenance": json.dumps({**provenance.to_dict(), "ntuple": ntuple.name})})
     return out

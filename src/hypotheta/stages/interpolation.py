@@ -39,7 +39,8 @@ def _point(store: Store, name: str, reference: str, held_out: ThetaPoint) -> Int
     theta, event_point = _place(analysis, held_out)
     data, point = store.dataset(theta, event_point), analysis.space.point(theta, **event_point.values)
     model = store.classifier(name, held_out)
-    refuse_seen(model.signature.trained_at, held_out, analysis.space)
+    for trained in model.models:
+        refuse_seen(trained.signature.trained_at, held_out, analysis.space)
     logits = {}
     for role, one in {
         "fixed": store.classifier(reference),

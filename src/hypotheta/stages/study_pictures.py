@@ -67,7 +67,11 @@ class StudyPictures:
         middle = found[len(found) // 2]
         at, title = middle.theta, f"{name}, {self.pictures.name(middle.theta)}"
         figure = plot_overtraining(middle.overtraining, logy=True, label=self.label)
-        yield f"overtraining_{focus}", f"Output of {name} at {at} for events of its training and for others.", figure
+        yield (
+            f"overtraining_{focus}",
+            f"Output of {name} at {at}, events scored by a model trained on them and by one that was not.",
+            figure,
+        )
         observable = self.pictures.spec(self.analysis.config.observable.feature)
         closures = {f.name: f for f in middle.closure.features}
         closure = closures.get(observable.name) or middle.closure.features[0]

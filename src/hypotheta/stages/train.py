@@ -86,7 +86,8 @@ def train(analysis: Analysis, classifier: str, *, hold_out: ThetaPoint | None = 
         )
     _LOG.info("%s: %s", classifier, model.describe())
     if hold_out is not None:
-        refuse_seen(model.signature.trained_at, hold_out, analysis.space)
+        for trained in model.models:
+            refuse_seen(trained.signature.trained_at, hold_out, analysis.space)
     samples = [*analysis.catalogue.names("signal"), *analysis.catalogue.names("background")]
     inputs = {name: file_digest(feature_path(analysis, name)) for name in samples}
     provenance = Provenance(
