@@ -1,6 +1,7 @@
 """The quick analysis end to end: what it leaves, what its numbers are, and the physics that must hold."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,12 @@ import pyhf
 import pytest
 
 from hypotheta.hashing import digest
+from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.files import read_csv
 from hypotheta.stages.limits import limits
 from hypotheta.stages.store import Store
+from hypotheta.stages.templates import templates
+from hypotheta.statistics import Treatment
 
 REFERENCE = json.loads(Path(__file__).with_name("reference.json").read_text())
 SMALL = Path(__file__).parents[2] / "samples/small"
@@ -158,3 +162,38 @@ def test_observed_limits_only_when_unblinded(quick):
         observed, highest = float(row["observed_pb"]), float(row["expected_plus2_pb"])
         assert (observed > highest) == (unblinded is injected)
         assert "observed" not in limits(unblinded, luminosity_fb=3.0)
+
+
+def test_the_templates_are_checked_before_any_fit(quick):
+    analysis, _ = quick
+    found = rows(analysis, "template_findings")
+    assert {r["severity"] for r in found} <= {"warning"}
+    # the small samples are thin: their shape variations are noise, and the check says so
+    assert "mc_noise" in {r["name"] for r in found}
+    assert {r["discriminant"] for r in found} <= set(analysis.config.discriminants)
+    assert "check found" in (analysis.results / "report.html").read_text()
+
+
+def test_shaping_is_recorded_and_changes_only_its_systematic(quick, tmp_path):
+    analysis, _ = quick
+    plain = json.loads((analysis.results / "workspaces/manifest.json").read_text())["workspaces"]
+    assert all(entry["shaping"] == [] for entry in plain)
+    shaped = Analysis.load(analysis.path, out=tmp_path)
+    treatment = Treatment(symmetrise=True, smooth=True)
+    systematics = dict(shaped.config.systematics)
+    systematics["jes"] = systematics["jes"].model_copy(update={"shaping": treatment})
+    config = shaped.config.model_copy(update={"systematics": systematics})
+    shaped = replace(shaped, config=config)
+    for folder in ("features", "scores", "models"):
+        (tmp_path / folder).symlink_to(analysis.results / folder)
+    (tmp_path / "tables").mkdir()
+    templates(shaped)
+    manifest = json.loads((tmp_path / "workspaces/manifest.json").read_text())["workspaces"]
+    steps = [step for entry in manifest for step in entry["shaping"]]
+    assert {step["systematic"] for step in steps} == {"jes"}
+    assert {step["name"] for step in steps} >= {"symmetrise", "smooth"}
+    name = "workspaces/parameterized_network/mass_750.json"
+    before, after = (json.loads((folder / name).read_text()) for folder in (analysis.results, tmp_path))
+    nominal, untouched = ([c["samples"][0]["data"] for c in w["channels"]] for w in (before, after))
+    assert nominal == untouched
+    assert before != after

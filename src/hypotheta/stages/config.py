@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from hypotheta.classifiers import ClassifierConfig
 from hypotheta.errors import ConfigurationError, closest
 from hypotheta.parameters import Kind
+from hypotheta.statistics.shaping import Treatment
 
 __all__ = [
     "AnalysisConfig",
@@ -55,6 +56,8 @@ class SystematicConfig(_Strict):
 
     Without ``down`` an object variation is one-sided and mirrored around the nominal template. With
     ``normalisation_only`` only the yield moves: a shape below the noise of the simulation would fake a constraint.
+    ``shaping`` symmetrises, smooths or prunes its templates, see `hypotheta.statistics.Treatment`; what was done stands
+    in the workspaces' manifest.
     """
 
     parameter: str | None = None
@@ -63,6 +66,7 @@ class SystematicConfig(_Strict):
     up: float | None = None
     down: float | None = None
     normalisation_only: bool = False
+    shaping: Treatment = Treatment()
 
     @model_validator(mode="after")
     def _one_source(self) -> "SystematicConfig":

@@ -165,7 +165,7 @@ def _limits(analysis: Analysis, drawn: Pictures) -> Section:
             f"(asymptotic q̃μ), {options.band} expected band from the background-only Asimov set. The full "
             "table, with bands, MC-statistics errors and limits without MC statistics, is tables/limits.csv."
         ],
-        tables=[_limits_table(analysis)],
+        tables=[_limits_table(analysis), _findings_table(analysis)],
         figures=_figures(analysis, drawn.limits()),
     )
 
@@ -250,6 +250,17 @@ def _wide(analysis: Analysis, file: str, value: str, error: str, caption: str) -
         cells.setdefault(tuple(row[c] for c in columns), {})[row["classifier"]] = text
     body = [[*point, *(found.get(n, "") for n in names)] for point, found in cells.items()]
     return Table([*columns, *(n.replace("_", " ") for n in names)], body, caption)
+
+
+def _findings_table(analysis: Analysis) -> Table:
+    """Count what the check of the templates found, over discriminants and hypotheses."""
+    counts: dict[tuple[str, ...], int] = {}
+    for row in read_csv(analysis.results / "tables" / "template_findings.csv"):
+        key = tuple(row[column] for column in ("severity", "name", "region", "sample", "variation"))
+        counts[key] = counts.get(key, 0) + 1
+    body = [[*key, str(n)] for key, n in sorted(counts.items(), key=lambda item: -item[1])]
+    columns = ["severity", "finding", "region", "sample", "variation", "workspaces"]
+    return Table(columns, body, "What the templates' check found (all of it: tables/template_findings.csv)")
 
 
 def _limits_table(analysis: Analysis) -> Table:

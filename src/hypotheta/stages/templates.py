@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +15,22 @@ from hypotheta.stages.progress import progress
 from hypotheta.stages.store import Store
 from hypotheta.statistics import (
     DataLabel,
+    Finding,
     ModelConfig,
     Normalisation,
     Shape,
+    Step,
     Systematic,
     Template,
     TemplateKey,
     TemplateSet,
+    Treatment,
     Workspace,
     build_workspace,
+    check_templates,
     fill,
     merge_edges,
+    shape_templates,
     yields_table,
 )
 
@@ -53,14 +58,21 @@ def templates(analysis: Analysis, *, threads: int = 1) -> str:
     builder = _Builder(analysis)
     discriminants, hypotheses = analysis.config.discriminants, analysis.hypotheses
     manifest: list[dict[str, Any]] = []
+    findings: list[dict[str, Any]] = []
     with progress("templates", len(discriminants) * len(hypotheses)) as advance:
         for discriminant in discriminants:
             for theta in hypotheses:
-                workspace, edges = builder.workspace(discriminant, theta)
-                write_json(workspace_path(analysis, discriminant, theta.slug), workspace.spec)
-                manifest.append({**workspace.metadata, "slug": theta.slug, "edges": edges})
+                built = builder.build(discriminant, theta)
+                write_json(workspace_path(analysis, discriminant, theta.slug), built.workspace.spec)
+                shaping = [step.to_dict() for step in built.steps]
+                entry = {"slug": theta.slug, "edges": built.edges, "shaping": shaping}
+                manifest.append({**built.workspace.metadata, **entry})
+                where = {"discriminant": discriminant, **{analysis.space[k].column: v for k, v in theta.values.items()}}
+                findings += [{**where, **finding.to_dict()} for finding in built.findings]
                 advance(1)
     write_csv(analysis.results / "tables" / "yields.csv", YIELD_COLUMNS, builder.yields())
+    columns = ["discriminant", *(p.column for p in analysis.space.of_kind("signal")), *Finding.__dataclass_fields__]
+    write_csv(analysis.results / "tables" / "template_findings.csv", columns, findings)
     provenance = Provenance(
         "templates", analysis.config.seed, threads, analysis.digest("binning", "systematics", "luminosity_fb")
     )
@@ -71,6 +83,15 @@ def templates(analysis: Analysis, *, threads: int = 1) -> str:
     }
     write_json(manifest_path(analysis), content)
     return f"{len(manifest)} workspaces in {analysis.results / 'workspaces'}"
+
+
+class _Built(NamedTuple):
+    """A workspace, its bin edges by region, and what was found in its templates and done to them."""
+
+    workspace: Workspace
+    edges: dict[str, list[float]]
+    findings: tuple[Finding, ...]
+    steps: tuple[Step, ...]
 
 
 class _Builder:
@@ -86,8 +107,8 @@ class _Builder:
         self.regions = self._filled_regions()
         self.observed = self._observed_weights()
 
-    def workspace(self, discriminant: str, theta: ThetaPoint) -> tuple[Workspace, dict[str, list[float]]]:
-        """Build the workspace of one discriminant and hypothesis, and its bin edges by region."""
+    def build(self, discriminant: str, theta: ThetaPoint) -> "_Built":
+        """Build the workspace of one discriminant and hypothesis."""
         signals = self.analysis.signal_samples(theta)
         edges = {region: self._edges(discriminant, theta, region) for region in self.regions}
         filled = TemplateSet(
@@ -101,13 +122,15 @@ class _Builder:
         signal = self.analysis.catalogue[signals[0]].process
         backgrounds = tuple(self._processes(self.backgrounds))
         config = ModelConfig(tuple(self.regions), signal, backgrounds, self._systematics(backgrounds))
+        findings = check_templates(filled, theta, config)
+        filled, config, steps = shape_templates(filled, theta, config, self._treatments)
         data, label = None, self._label
         if label is not None:
             data = {region: self._observation(discriminant, theta, region, edges[region]) for region in self.regions}
         workspace = build_workspace(
             filled, theta, config, data=data, data_label=label or "asimov", discriminant=discriminant
         )
-        return workspace, {region: list(map(float, e)) for region, e in edges.items()}
+        return _Built(workspace, {region: list(map(float, e)) for region, e in edges.items()}, findings, steps)
 
     def yields(self) -> list[dict[str, str | float]]:
         """Return the rows of ``yields.csv``, a sample each, in every region and variation."""
@@ -220,6 +243,12 @@ class _Builder:
             up, down = sides if systematic.weight is not None else self.analysis.systematic_variations(name)
             found.append(Shape(name, up, down, normalisation_only=systematic.normalisation_only))
         return tuple(found)
+
+    @property
+    def _treatments(self) -> dict[str, Treatment]:
+        """What is done to the templates of each systematic, where anything is."""
+        systematics = self.analysis.config.systematics
+        return {name: s.shaping for name, s in systematics.items() if s.shaping != Treatment()}
 
     @property
     def _label(self) -> DataLabel | None:
