@@ -107,6 +107,11 @@ class ConditionedNetworks(nn.Module):
 
     def from_standardised(self, x: Tensor, theta: Tensor) -> Tensor:
         """Return the members' logits as `forward`, from standardised x and θ."""
+        if len(self.shift) == 1 and not len(self.scale):
+            # concatenated: the product adds the shift, which saves a pass over the largest tensor
+            shown = theta if theta.dim() == 3 else theta.expand(self.members, -1, -1)
+            unconditioned: list[Condition] = [(None, None)] * (len(self.weight) - 1)
+            return self.at(torch.baddbmm(self.trunk(x), shown, self.shift[0]), unconditioned)
         return self.at(self.trunk(x), self.condition(theta))
 
     def trunk(self, standardised: Tensor) -> Tensor:
