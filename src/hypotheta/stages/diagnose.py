@@ -42,17 +42,13 @@ class Scored(NamedTuple):
 def scored(store: Store, discriminant: str, theta: ThetaPoint, event_point: ThetaPoint) -> Scored:
     """Collect the signal generated at a hypothesis and all background scored there, at an event-kind point."""
     analysis = store.analysis
+    data, point = store.dataset(theta, event_point), analysis.space.point(theta, **event_point.values)
     region, variation = analysis.config.training.region, analysis.variation_of(event_point)
-    point = analysis.space.point(theta, **event_point.values)
-    parts = []
-    for y, names in ((1, analysis.signal_samples(theta)), (0, analysis.catalogue.names("background"))):
-        for name in names:
-            table = store.table(name, variation)
-            chosen = table.region == table.regions.index(region)
-            score = store.score(discriminant, name, variation, point)[chosen]
-            label = np.full(len(score), y, dtype=np.int8)
-            parts.append(Scored(score, label, table.weight[chosen], table.event_id[chosen]))
-    return Scored(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    scores = []
+    for name in data.samples:  # in the order of the dataset
+        table = store.table(name, variation)
+        scores.append(store.score(discriminant, name, variation, point)[table.region == table.regions.index(region)])
+    return Scored(np.concatenate(scores), data.y, data.weight, data.event_id)
 
 
 def diagnose(analysis: Analysis, *, threads: int = 1) -> list[str]:

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
+from hypotheta.classifiers.crossfit import CrossFitted
 from hypotheta.features import FeatureSpec
 from hypotheta.parameters import ThetaPoint
 from hypotheta.plots.animation import animate
@@ -109,7 +111,7 @@ class StudyPictures:
         for name, found in by_name.items():
             yield self._curves(name, found)
             for sparse in self._untrained(found[0].model.feature_names):
-                yield self._sparse_curves(sparse, found)
+                yield from self._sparse_curves(sparse, found)
         maps: dict[str, list[Comparison]] = {}
         for one in comparisons(self.store, 2):
             maps.setdefault(one.name, []).append(one)
@@ -117,26 +119,26 @@ class StudyPictures:
             yield from self._maps(name, found)
 
     def _curves(self, name: str, found: list[Comparison]) -> Picture:
-        specs = feature_specs(self.analysis, found[0].model)
+        figure = self._overlay([(one.model, one) for one in spread(found, _CURVES)], "each held out")
+        caption = f"{words(name)}, trained without the hypothesis, and a network trained there."
+        return f"response_{name}", caption, figure
+
+    def _overlay(self, pairs: list[tuple[CrossFitted, Comparison]], title: str) -> Figure:
+        """Draw the output of each model at a point, over that of the network trained there."""
+        specs = feature_specs(self.analysis, pairs[0][0])
         edges, x = grid(specs)
-        chosen = spread(found, _CURVES)
         curves = [
             ResponseCurve(
                 self.pictures.name(one.held_out),
-                response(one.model, x, one.point),
+                response(model, x, one.point),
                 reference=response(one.reference, x, one.point),
             )
-            for one in chosen
+            for model, one in pairs
         ]
-        figure = plot_responses(
+        return plot_responses(
             (edges[0][1:] + edges[0][:-1]) / 2, curves, xlabel=specs[0].axis_label, reference="network of its own",
-            title="each held out", label=self.label,
+            title=title, label=self.label,
         )  # fmt: skip
-        return (
-            f"response_{name}",
-            f"{words(name)}, trained without the hypothesis, and a network trained there.",
-            figure,
-        )
 
     def _untrained(self, features: Sequence[str]) -> Iterator[str]:
         """Yield the classifiers with these features that are trained at some hypotheses only and see θ."""
@@ -145,30 +147,17 @@ class StudyPictures:
             if along and tuple(self.store.classifier(name).feature_names) == tuple(features):
                 yield name
 
-    def _sparse_curves(self, name: str, found: list[Comparison]) -> Picture:
+    def _sparse_curves(self, name: str, found: list[Comparison]) -> Iterator[Picture]:
         model, trained = self.store.classifier(name), self.analysis.config.classifiers[name].train_on
-        specs = feature_specs(self.analysis, model)
-        edges, x = grid(specs)
         new = [
             one
             for one in found
             if model.covers(one.point) and all(one.point[p] not in values for p, values in trained.items())
         ]
-        chosen = spread(new, _CURVES)
-        curves = [
-            ResponseCurve(
-                self.pictures.name(one.held_out),
-                response(model, x, one.point),
-                reference=response(one.reference, x, one.point),
-            )
-            for one in chosen
-        ]
-        values = "; ".join(f"{p} = {', '.join(f'{v:g}' for v in at)}" for p, at in trained.items())
-        figure = plot_responses(
-            (edges[0][1:] + edges[0][:-1]) / 2, curves, xlabel=specs[0].axis_label, reference="network of its own",
-            title="between the trained", label=self.label,
-        )  # fmt: skip
-        return f"response_{name}", f"{words(name)}, trained at {values} only, between them.", figure
+        if new:
+            figure = self._overlay([(model, one) for one in spread(new, _CURVES)], "between the trained")
+            values = "; ".join(f"{p} = {', '.join(f'{v:g}' for v in at)}" for p, at in trained.items())
+            yield f"response_{name}", f"{words(name)}, trained at {values} only, between them.", figure
 
     def _maps(self, name: str, found: list[Comparison]) -> Iterator[Picture]:
         specs = feature_specs(self.analysis, found[0].model)
