@@ -54,7 +54,7 @@ def test_edges_must_rise():
 
 @settings(max_examples=100, deadline=None)
 @given(
-    arrays(float, 12, elements=st.floats(0, 20)),
+    arrays(float, 12, elements=st.just(0.0) | weights),  # the square of a tiny yield would be 0
     arrays(float, 12, elements=st.floats(0.01, 30)),
     st.floats(0, 20),
     st.floats(0, 20),
