@@ -18,6 +18,7 @@ from hypotheta.stages.files import (
     write_json,
     write_text,
 )
+from hypotheta.stages.fit_report import fit_pictures, fit_section
 from hypotheta.stages.interpolation import read_interpolation
 from hypotheta.stages.limits import read_limits
 from hypotheta.stages.pictures import Picture, Pictures, words
@@ -38,7 +39,7 @@ def report(analysis: Analysis, *, threads: int = 1) -> str:
     provenance = _provenance(analysis, threads)
     write_json(analysis.results / "provenance.json", provenance)
     drawn = Pictures(store)
-    with progress("report", 12) as advance:
+    with progress("report", 13) as advance:
         sections = []
         for section in _sections(analysis, drawn, cutflow, provenance):
             sections.append(section)
@@ -87,6 +88,8 @@ def _sections(
         yield _best_cuts(analysis, drawn, config.significance)
     if config.binning is not None:
         yield _limits(analysis, drawn)
+        if (analysis.results / "fits.json").exists():  # a run by hand may do without
+            yield fit_section(analysis, _figures(analysis, fit_pictures(analysis, drawn.label)))
     rows = [[str(k), str(v)] for k, v in provenance.items() if not isinstance(v, Mapping)]
     yield Section("Provenance", tables=[Table(["what", "value"], rows)])
 
