@@ -13,6 +13,7 @@ from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.files import Provenance, write_csv, write_json
 from hypotheta.stages.progress import progress
 from hypotheta.stages.store import Store
+from hypotheta.stages.workspace_notes import write_workspace_notes
 from hypotheta.statistics import (
     DataLabel,
     Finding,
@@ -33,6 +34,7 @@ from hypotheta.statistics import (
     shape_templates,
     yields_table,
 )
+from hypotheta.statistics.model import MODIFIER_SETTINGS
 
 __all__ = ["manifest_path", "templates", "workspace_path"]
 
@@ -78,10 +80,12 @@ def templates(analysis: Analysis, *, threads: int = 1) -> str:
     )
     content = {
         "luminosity_fb": analysis.config.luminosity_fb,
+        "modifier_settings": MODIFIER_SETTINGS,
         "workspaces": manifest,
         "provenance": provenance.to_dict(),
     }
     write_json(manifest_path(analysis), content)
+    write_workspace_notes(manifest_path(analysis).parent, f"{discriminants[0]}/{hypotheses[0].slug}.json")
     return f"{len(manifest)} workspaces in {analysis.results / 'workspaces'}"
 
 
