@@ -1,24 +1,22 @@
 """`hypotheta fit`: workspaces → best fits, pulls, ranking, goodness of fit, scans, templates after the fit."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from pydantic import TypeAdapter
 
 from hypotheta.errors import ConfigurationError, InputFileError, closest
 from hypotheta.hashing import digest
 from hypotheta.parameters import ThetaPoint
 from hypotheta.report import fit_text
 from hypotheta.stages.analysis import Analysis
-from hypotheta.stages.files import Provenance, read_json, write_json
-from hypotheta.stages.fit_tables import write_fit_tables
+from hypotheta.stages.files import read_json
+from hypotheta.stages.fit_files import write_fits
 from hypotheta.stages.parallel import run_each
 from hypotheta.stages.templates import manifest_path, workspace_path
 from hypotheta.statistics import FitOptions, FitSummary, Workspace, summarise_fit
 
-__all__ = ["fit", "fit_options", "read_fits"]
+__all__ = ["fit", "fit_options"]
 
 # the group of the backgrounds' normalisations
 _CROSS_SECTIONS = "cross sections"
@@ -30,6 +28,7 @@ def fit(
     at: str | None = None,
     discriminant: str | None = None,
     toys: int | None = None,
+    plots: bool = False,
     jobs: int = 1,
     threads: int = 1,
 ) -> str:
@@ -43,6 +42,7 @@ def fit(
         at: one hypothesis, as ``mass=850``.
         discriminant: one discriminant.
         toys: toys of the goodness of fit; the analysis' number when None.
+        plots: draw the pictures as well, into ``plots`` beside the tables; the report draws those of a full run anyway.
         jobs: processes.
         threads: threads of each, recorded in the provenance.
 
@@ -60,18 +60,12 @@ def fit(
     summaries = list(run_each(_fit, items, jobs=jobs))
     results = analysis.results
     if at is None and discriminant is None and toys is None:
-        _write(analysis, results / "fits.json", results / "tables", summaries, threads)
+        _leave(analysis, results, results / "tables", summaries, plots, threads)
     else:
         for entry, summary in zip(chosen, summaries, strict=True):
             folder = results / "fits" / entry["discriminant"] / entry["slug"]
-            _write(analysis, folder / "fits.json", folder, [summary], threads)
+            _leave(analysis, folder, folder, [summary], plots, threads)
     return fit_text(summaries)
-
-
-def read_fits(analysis: Analysis) -> list[FitSummary]:
-    """Read the fits of a full run."""
-    adapter = TypeAdapter(FitSummary)
-    return [adapter.validate_python(one) for one in read_json(analysis.results / "fits.json")["fits"]]
 
 
 def fit_options(analysis: Analysis, toys: int | None = None) -> FitOptions:
@@ -131,8 +125,13 @@ def _fit(path: Path, metadata: Mapping[str, Any], unblind: bool, options: FitOpt
     return summarise_fit(workspace, blinded=not unblind, options=options, rng=rng)
 
 
-def _write(analysis: Analysis, path: Path, tables: Path, summaries: list[FitSummary], threads: int) -> None:
-    write_fit_tables(tables, summaries, analysis.space)
-    provenance = Provenance("fit", analysis.config.seed, threads, analysis.digest("fit", "systematics", "unblind"))
-    content = {"fits": [asdict(summary) for summary in summaries], "provenance": provenance.to_dict()}
-    write_json(path, content)
+def _leave(
+    analysis: Analysis, folder: Path, tables: Path, summaries: list[FitSummary], plots: bool, threads: int
+) -> None:
+    write_fits(analysis, folder / "fits.json", tables, summaries, threads=threads)
+    if plots:
+        # matplotlib takes its time to be imported
+        from hypotheta.stages.figures import save_figures
+        from hypotheta.stages.fit_report import fit_pictures
+
+        save_figures(folder / "plots", fit_pictures(analysis, summaries))
