@@ -21,6 +21,7 @@ ROOMS = [
 #: heavy packages and the only rooms that may import them
 HEAVY = {
     "torch": {"classifiers"},
+    "hepdata_lib": {"statistics"},
     "xgboost": {"classifiers"},
     "matplotlib": {"plots", "stages"},
     "mplhep": {"plots"},

@@ -239,20 +239,25 @@ def _on_analysis(stage: Callable[..., Path], path: Path, out: Path | None, name:
 @app.command()
 def export(
     analysis: AnalysisPath,
-    classifier: Annotated[str, typer.Option("--classifier", help="A trained network.")],
-    to: Annotated[Path | None, typer.Option("--to", help="Folder to write; NAME_onnx where left out.")] = None,
+    form: Annotated[str, typer.Option("--format", help="onnx, combine, patchset or hepdata.")] = "onnx",
+    name: Annotated[
+        str | None,
+        typer.Option("--classifier", "--discriminant", help="A trained network; one discriminant, all where left out."),
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="One hypothesis, as in mass=850; all where left out.")] = None,
+    reference: Annotated[str | None, typer.Option(help="INSPIRE number of the publication, as in ins1234567.")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Folder to write; NAME_FORMAT where left out.")] = None,
     out: Out = None,
 ) -> None:
-    """Write the networks of a classifier as ONNX, one file a fold, checked against onnxruntime.
+    """Write networks as ONNX, or the statistical model as combine datacards, pyhf patch sets, a HEPData submission.
 
     Example: `hypotheta export analysis/ttbar --classifier parameterized_network --to my_onnx`
-    """
-    from hypotheta.classifiers.exchange import export_crossfitted
-    from hypotheta.stages.store import Store
 
-    folder = to or Path(f"{classifier}_onnx")
-    export_crossfitted(Store(_load(analysis, out)).classifier(classifier), folder)
-    print(folder)
+    Example: `hypotheta export analysis/ttbar --format combine --discriminant parameterized_network --at mass=1000`
+    """
+    from hypotheta.stages.export import export as stage
+
+    print(stage(_load(analysis, out), form=form, to=to, name=name, at=at, reference=reference))
 
 
 @app.command()

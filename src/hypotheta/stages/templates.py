@@ -14,6 +14,7 @@ from hypotheta.stages.files import Provenance, write_csv, write_json
 from hypotheta.stages.progress import progress
 from hypotheta.stages.store import Store
 from hypotheta.statistics import (
+    MODIFIER_SETTINGS,
     DataLabel,
     Finding,
     ModelConfig,
@@ -63,9 +64,9 @@ def templates(analysis: Analysis, *, threads: int = 1) -> str:
         for discriminant in discriminants:
             for theta in hypotheses:
                 built = builder.build(discriminant, theta)
-                write_json(workspace_path(analysis, discriminant, theta.slug), built.workspace.spec)
+                sha256 = write_json(workspace_path(analysis, discriminant, theta.slug), built.workspace.spec)
                 shaping = [step.to_dict() for step in built.steps]
-                entry = {"slug": theta.slug, "edges": built.edges, "shaping": shaping}
+                entry = {"slug": theta.slug, "sha256": sha256, "edges": built.edges, "shaping": shaping}
                 manifest.append({**built.workspace.metadata, **entry})
                 where = {"discriminant": discriminant, **{analysis.space[k].column: v for k, v in theta.values.items()}}
                 findings += [{**where, **finding.to_dict()} for finding in built.findings]
@@ -78,6 +79,7 @@ def templates(analysis: Analysis, *, threads: int = 1) -> str:
     )
     content = {
         "luminosity_fb": analysis.config.luminosity_fb,
+        "modifier_settings": MODIFIER_SETTINGS,
         "workspaces": manifest,
         "provenance": provenance.to_dict(),
     }

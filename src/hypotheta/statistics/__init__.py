@@ -7,7 +7,7 @@ Which one do I use? `fill` and `TemplateSet`, `check_templates` and perhaps `sha
 from hypotheta.statistics.binning import merge_edges
 from hypotheta.statistics.fits import FitResult, best_fit
 from hypotheta.statistics.limits import LimitPoint, LimitScan, limit_point
-from hypotheta.statistics.model import ModelConfig, Normalisation, Shape, Systematic
+from hypotheta.statistics.model import MODIFIER_SETTINGS, ModelConfig, Normalisation, Shape, Systematic
 from hypotheta.statistics.shaping import Step, Treatment, shape_templates
 from hypotheta.statistics.switches import scale_luminosity, without_mc_statistics, without_nuisances
 from hypotheta.statistics.templates import NOMINAL, Template, TemplateKey, TemplateSet, fill, yields_table
@@ -15,6 +15,7 @@ from hypotheta.statistics.validation import Finding, check_templates
 from hypotheta.statistics.workspace import DataLabel, Workspace, asimov, build_workspace
 
 __all__ = [
+    "MODIFIER_SETTINGS",
     "NOMINAL",
     "DataLabel",
     "Finding",
