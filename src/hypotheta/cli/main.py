@@ -35,6 +35,8 @@ AnalysisPath = Annotated[Path, typer.Argument(help="Folder with an analysis.yaml
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for results instead of the one the analysis names.")]
 SampleName = Annotated[str | None, typer.Option("--sample", help="One sample; all where left out.")]
 ClassifierName = Annotated[str | None, typer.Option("--classifier", help="One classifier; all where left out.")]
+At = Annotated[str | None, typer.Option(help="One hypothesis, as in mass=850; all where left out.")]
+Grid = Annotated[str | None, typer.Option(help="Many hypotheses, as in mass=400:1500:10.")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at a time.")]
 
 _settings = {"debug": False, "threads": 1}
@@ -284,20 +286,27 @@ def significance(analysis: AnalysisPath, out: Out = None) -> None:
 
 
 @app.command()
-def templates(analysis: AnalysisPath, out: Out = None) -> None:
+def templates(analysis: AnalysisPath, at: At = None, grid: Grid = None, out: Out = None) -> None:
     """Fill templates of every discriminant, hypothesis, region and variation, and write pyhf workspaces.
+
+    With --at or --grid only hypotheses that have no workspace yet are added, their signal interpolated.
 
     Example: `hypotheta templates analysis/ttbar`
     """
+    from hypotheta.stages.continuous import requested
+    from hypotheta.stages.templates import more_templates
     from hypotheta.stages.templates import templates as stage
 
-    print(stage(_load(analysis, out), threads=_settings["threads"]))
+    loaded = _load(analysis, out)
+    points = requested(loaded, at=at, grid=grid)
+    print(stage(loaded, threads=_settings["threads"]) if points is None else more_templates(loaded, points))
 
 
 @app.command()
 def limits(
     analysis: AnalysisPath,
-    at: Annotated[str | None, typer.Option(help="One hypothesis, as in mass=850; all where left out.")] = None,
+    at: At = None,
+    grid: Grid = None,
     discriminant: Annotated[str | None, typer.Option(help="One discriminant; all where left out.")] = None,
     luminosity: Annotated[
         float | None, typer.Option(help="Project to this luminosity in fb⁻¹, relative MC errors kept; only prints.")
@@ -316,6 +325,7 @@ def limits(
         stage(
             _load(analysis, out),
             at=at,
+            grid=grid,
             discriminant=discriminant,
             luminosity_fb=luminosity,
             systematics=not no_systematics,

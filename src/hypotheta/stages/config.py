@@ -170,11 +170,15 @@ class DataConfig(_Strict):
 
 
 class LimitsConfig(_Strict):
-    """Upper limits: confidence level, expected band, and which discriminants (all where None)."""
+    """Upper limits: confidence level, expected band, the discriminant whose band is drawn.
+
+    ``grid`` adds hypotheses without simulation, as ``mass=400:1500:10``: their signal is interpolated.
+    """
 
     confidence_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     band: Literal["prefit", "postfit"] = "prefit"
     brazil: str | None = None
+    grid: str | None = None
 
 
 class AnalysisConfig(_Strict):

@@ -1,17 +1,18 @@
 """`hypotheta limits`: workspaces → upper limits on σ·B against θ."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from hypotheta.errors import ConfigurationError, InputFileError, closest
+from hypotheta.errors import ConfigurationError, closest
 from hypotheta.hashing import digest
 from hypotheta.parameters import ThetaPoint
 from hypotheta.report import limits_text
 from hypotheta.stages.analysis import Analysis
+from hypotheta.stages.continuous import requested
 from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
 from hypotheta.stages.parallel import run_each
-from hypotheta.stages.templates import manifest_path, workspace_path
+from hypotheta.stages.templates import more_templates, read_manifest, workspace_path
 from hypotheta.statistics import LimitPoint, LimitScan, Workspace, limit_point, scale_luminosity, without_nuisances
 
 __all__ = ["limits", "read_limits"]
@@ -21,6 +22,7 @@ def limits(
     analysis: Analysis,
     *,
     at: str | None = None,
+    grid: str | None = None,
     discriminant: str | None = None,
     luminosity_fb: float | None = None,
     systematics: bool = True,
@@ -30,11 +32,13 @@ def limits(
     """Compute expected limits, and observed ones where the analysis is unblinded.
 
     A full run writes ``limits.json`` and ``tables/limits.csv``; a part (``at``, ``discriminant``) or a projection
-    (``luminosity_fb``, ``systematics=False``) is only returned.
+    (``luminosity_fb``, ``systematics=False``) is only returned, a ``grid`` also written to ``tables/limits_grid.csv``.
+    Workspaces that are missing at the hypotheses asked for are made, their signals interpolated.
 
     Args:
         analysis: the analysis.
         at: one hypothesis, as ``mass=850``.
+        grid: many, as ``mass=400:1500:10``.
         discriminant: one discriminant.
         luminosity_fb: project to this luminosity: expected pre-fit limits only, relative MC errors kept.
         systematics: with False, μ is the only parameter.
@@ -44,13 +48,12 @@ def limits(
     Returns:
         The table of limits as text.
     """
-    point = None if at is None else ThetaPoint.parse(at)
-    if point is not None:
-        analysis.space.check_hull(analysis.space.point(point))
-    if not manifest_path(analysis).exists():
-        raise InputFileError(f"{manifest_path(analysis)}: it is not there yet; run 'hypotheta templates' first")
-    manifest = read_json(manifest_path(analysis))
-    chosen = _choose(manifest["workspaces"], point, discriminant)
+    points = requested(analysis, at=at, grid=grid)
+    if points is not None:
+        more_templates(analysis, points, discriminant=discriminant)
+    manifest = read_manifest(analysis)
+    scanned = [*analysis.hypotheses, *(requested(analysis, grid=analysis.config.limits.grid) or [])]
+    chosen = _choose(manifest["workspaces"], scanned if points is None else points, discriminant)
     factor = 1.0 if luminosity_fb is None else luminosity_fb / manifest["luminosity_fb"]
     if not factor > 0:
         raise ConfigurationError(f"the luminosity must be positive, it is {luminosity_fb} fb⁻¹")
@@ -68,12 +71,14 @@ def limits(
         )
         for entry in chosen
     ]
-    points: dict[str, list[LimitPoint]] = {}
+    found: dict[str, list[LimitPoint]] = {}
     for entry, point in zip(chosen, run_each(_limit, items, jobs=jobs), strict=True):
-        points.setdefault(entry["discriminant"], []).append(point)
-    scans = [LimitScan(name, tuple(found)) for name, found in points.items()]
-    if at is None and discriminant is None and luminosity_fb is None and systematics:
+        found.setdefault(entry["discriminant"], []).append(point)
+    scans = [LimitScan(name, tuple(of_one)) for name, of_one in found.items()]
+    if points is None and discriminant is None and luminosity_fb is None and systematics:
         _write(analysis, scans, threads)
+    elif grid is not None:
+        _write_table(analysis, "limits_grid", scans)
     return limits_text(scans, analysis.space, luminosity_fb or manifest["luminosity_fb"])
 
 
@@ -82,14 +87,16 @@ def read_limits(analysis: Analysis) -> list[LimitScan]:
     return [LimitScan.from_dict(scan) for scan in read_json(analysis.results / "limits.json")["scans"]]
 
 
-def _choose(entries: list[dict[str, Any]], at: ThetaPoint | None, discriminant: str | None) -> list[dict[str, Any]]:
-    slugs = list(dict.fromkeys(entry["slug"] for entry in entries))
-    names = {entry["discriminant"] for entry in entries}
-    if at is not None and at.slug not in slugs:
-        raise ConfigurationError(f"there is no workspace at {at}, which was not simulated{closest(at.slug, slugs)}")
+def _choose(
+    entries: list[dict[str, Any]], points: Sequence[ThetaPoint], discriminant: str | None
+) -> list[dict[str, Any]]:
+    """Return the workspaces of some hypotheses in the order of the hypotheses."""
+    names = list(dict.fromkeys(entry["discriminant"] for entry in entries))
     if discriminant is not None and discriminant not in names:
         raise ConfigurationError(f"there is no discriminant '{discriminant}'{closest(discriminant, names)}")
-    return [e for e in entries if (at is None or e["slug"] == at.slug) and discriminant in (None, e["discriminant"])]
+    order = {point.slug: tuple(point.values.values()) for point in points}
+    chosen = [e for e in entries if e["slug"] in order and discriminant in (None, e["discriminant"])]
+    return sorted(chosen, key=lambda e: (names.index(e["discriminant"]), order[e["slug"]]))
 
 
 def _limit(
@@ -117,6 +124,10 @@ def _limit(
 def _write(analysis: Analysis, scans: list[LimitScan], threads: int) -> None:
     provenance = Provenance("limits", analysis.config.seed, threads, analysis.digest("limits"))
     content = {"scans": [scan.to_dict() for scan in scans], "provenance": provenance.to_dict()}
-    rows = [row for scan in scans for row in scan.to_table(analysis.space)]
-    write_csv(analysis.results / "tables" / "limits.csv", list(rows[0]), rows)
+    _write_table(analysis, "limits", scans)
     write_json(analysis.results / "limits.json", content)
+
+
+def _write_table(analysis: Analysis, name: str, scans: list[LimitScan]) -> None:
+    rows = [row for scan in scans for row in scan.to_table(analysis.space)]
+    write_csv(analysis.results / "tables" / f"{name}.csv", list(rows[0]), rows)

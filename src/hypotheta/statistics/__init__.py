@@ -5,9 +5,11 @@ Which one do I use? `fill` and `TemplateSet`, `check_templates` and perhaps `sha
 """
 
 from hypotheta.statistics.binning import merge_edges
+from hypotheta.statistics.closure import ClosurePoint, TemplateClosure, compare_templates
 from hypotheta.statistics.fits import FitResult, best_fit
 from hypotheta.statistics.limits import LimitPoint, LimitScan, limit_point
 from hypotheta.statistics.model import MODIFIER_SETTINGS, ModelConfig, Normalisation, Shape, Systematic
+from hypotheta.statistics.morphing import EfficiencyAxis, WeightedValues, morph, neighbour_weights
 from hypotheta.statistics.shaping import Step, Treatment, shape_templates
 from hypotheta.statistics.switches import scale_luminosity, without_mc_statistics, without_nuisances
 from hypotheta.statistics.templates import NOMINAL, Template, TemplateKey, TemplateSet, fill, yields_table
@@ -17,7 +19,9 @@ from hypotheta.statistics.workspace import DataLabel, Workspace, asimov, build_w
 __all__ = [
     "MODIFIER_SETTINGS",
     "NOMINAL",
+    "ClosurePoint",
     "DataLabel",
+    "EfficiencyAxis",
     "Finding",
     "FitResult",
     "LimitPoint",
@@ -28,17 +32,22 @@ __all__ = [
     "Step",
     "Systematic",
     "Template",
+    "TemplateClosure",
     "TemplateKey",
     "TemplateSet",
     "Treatment",
+    "WeightedValues",
     "Workspace",
     "asimov",
     "best_fit",
     "build_workspace",
     "check_templates",
+    "compare_templates",
     "fill",
     "limit_point",
     "merge_edges",
+    "morph",
+    "neighbour_weights",
     "scale_luminosity",
     "shape_templates",
     "without_mc_statistics",

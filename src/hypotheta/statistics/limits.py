@@ -17,12 +17,11 @@ from hypotheta.statistics.asymptotic import expected_limits, observed_limit
 from hypotheta.statistics.bootstrap import relative_mc_error
 from hypotheta.statistics.likelihood import Likelihood, numpy_backend
 from hypotheta.statistics.switches import without_mc_statistics
-from hypotheta.statistics.workspace import DataLabel, Workspace
+from hypotheta.statistics.workspace import DataLabel, SignalTemplate, Workspace
 
 __all__ = ["LimitPoint", "LimitScan", "limit_point"]
 
 Method = Literal["asymptotic", "toys"]
-SignalTemplate = Literal["simulated", "interpolated"]
 
 Floats = NDArray[np.float64]
 
@@ -180,7 +179,12 @@ def limit_point(
         attempt("expected without MC statistics", lambda: _without_mc_statistics(workspace, band, level))
         if observed:
             attempt("observed", lambda: {"observed_pb": observed_limit(likelihood, data, level=level)})
-    point = LimitPoint(workspace.theta, data=workspace.data, status="; ".join(failures) or "ok")
+    point = LimitPoint(
+        workspace.theta,
+        signal_template=workspace.signal_template,
+        data=workspace.data,
+        status="; ".join(failures) or "ok",
+    )
     return replace(point, **numbers)  # type: ignore[arg-type]
 
 

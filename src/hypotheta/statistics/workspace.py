@@ -22,10 +22,12 @@ from hypotheta.parameters import ThetaPoint
 from hypotheta.statistics.model import MODIFIER_SETTINGS, POI, ModelConfig, Normalisation, Shape, Systematic
 from hypotheta.statistics.templates import NOMINAL, Template, TemplateSet
 
-__all__ = ["DataLabel", "Workspace", "asimov", "build_workspace"]
+__all__ = ["DataLabel", "SignalTemplate", "Workspace", "asimov", "build_workspace"]
 
 #: what the observation is; ``asimov`` is the blinded default
 DataLabel = Literal["asimov", "pseudo-data", "data"]
+#: whether the signal was simulated at the hypothesis
+SignalTemplate = Literal["simulated", "interpolated"]
 
 Spec = dict[str, Any]
 Floats = NDArray[np.float64]
@@ -44,6 +46,7 @@ class Workspace:
         discriminant: which discriminant was filled.
         data: what the observation is.
         mc_errors: channel → sample → relative MC error of each bin (0 in empty ones), the signal among them.
+        signal_template: whether the signal was simulated at this θ or interpolated.
     """
 
     spec: Spec
@@ -51,6 +54,7 @@ class Workspace:
     discriminant: str = ""
     data: DataLabel = "asimov"
     mc_errors: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
+    signal_template: SignalTemplate = "simulated"
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -60,6 +64,7 @@ class Workspace:
             "discriminant": self.discriminant,
             "data": self.data,
             "mc_errors": {channel: dict(errors) for channel, errors in self.mc_errors.items()},
+            "signal_template": self.signal_template,
         }
 
     @classmethod
@@ -71,6 +76,7 @@ class Workspace:
             metadata["discriminant"],
             metadata["data"],
             metadata["mc_errors"],
+            metadata.get("signal_template", "simulated"),
         )
 
 
@@ -98,6 +104,7 @@ def build_workspace(
     data: Mapping[str, ArrayLike] | None = None,
     data_label: DataLabel = "asimov",
     discriminant: str = "",
+    signal_template: SignalTemplate = "simulated",
 ) -> Workspace:
     """Build and validate the workspace of one θ.
 
@@ -108,6 +115,7 @@ def build_workspace(
         data: region → observed events of each bin; the background's Asimov set when None (blinded).
         data_label: what ``data`` is; an Asimov set with injected signal is still ``asimov``.
         discriminant: name of the discriminant.
+        signal_template: whether the signal was simulated at this θ or interpolated.
 
     Returns:
         The workspace, accepted by pyhf's schema and model.
@@ -137,7 +145,7 @@ def build_workspace(
     }
     spec = {"channels": channels, "observations": observations, "measurements": [measurement], "version": "1.0.0"}
     pyhf.Workspace(spec).model(modifier_settings=MODIFIER_SETTINGS, validate=False)  # against pyhf's schema, and builds
-    return Workspace(spec, theta, discriminant, data_label, _mc_errors(templates, theta, config))
+    return Workspace(spec, theta, discriminant, data_label, _mc_errors(templates, theta, config), signal_template)
 
 
 def _sample(templates: TemplateSet, theta: ThetaPoint, region: str, name: str, config: ModelConfig) -> dict[str, Any]:
