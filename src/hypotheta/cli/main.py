@@ -336,6 +336,32 @@ def limits(
 
 
 @app.command()
+def fit(
+    analysis: AnalysisPath,
+    at: Annotated[
+        str | None, typer.Option(help="One hypothesis, as in mass=1000; the analysis' choice otherwise.")
+    ] = None,
+    discriminant: Annotated[str | None, typer.Option(help="One discriminant; the analysis' choice otherwise.")] = None,
+    toys: Annotated[int | None, typer.Option(min=0, help="Toys for the goodness of fit; only when unblinded.")] = None,
+    out: Out = None,
+    jobs: Jobs = 1,
+) -> None:
+    """Fit one workspace: σ·B with errors, pulls, ranking, goodness of fit, scans, yields after the fit.
+
+    While blinded the Asimov set is fitted, never data. One of the options puts its files into a folder of their own.
+
+    Example: `hypotheta fit analysis/ttbar --at mass=1000 --discriminant parameterized_network`
+    """
+    from hypotheta.stages.fit import fit as stage
+
+    print(
+        stage(
+            _load(analysis, out), at=at, discriminant=discriminant, toys=toys, jobs=jobs, threads=_settings["threads"]
+        )
+    )
+
+
+@app.command()
 def report(analysis: AnalysisPath, out: Out = None) -> None:
     """Draw the plots, write the remaining tables and the self-contained HTML page; print the limits.
 
