@@ -16,6 +16,7 @@ from hypotheta.plots.matrices import plot_matrix
 from hypotheta.plots.style import GREY, PALETTE, Label, finish, styled, styled_figure
 from hypotheta.statistics.fits import FitResult
 from hypotheta.statistics.impacts import Impact, Ranking
+from hypotheta.statistics.model import POI
 from hypotheta.statistics.pulls import Pull
 
 __all__ = ["parameter_name", "plot_correlations", "plot_pulls", "plot_ranking"]
@@ -32,6 +33,8 @@ def parameter_name(name: str) -> str:
         >>> parameter_name("staterror_sr[0]"), parameter_name("ttbar_cross_section")
         ('MC stat. sr, bin 1', 'ttbar cross section')
     """
+    if name == POI:
+        return "μ"
     stem, bracket, rest = name.partition("[")
     if bracket and rest.rstrip("]").isdigit():
         region = stem.removeprefix("staterror_").replace("_", " ")
@@ -119,7 +122,7 @@ def plot_correlations(result: FitResult, *, shown: int = 14, label: Label | None
     chosen = np.sort(sorted(moving, key=lambda i: -largest[i])[:shown])
     names = [parameter_name(result.names[i]) for i in chosen]
     return plot_matrix(
-        matrix[np.ix_(chosen[::-1], chosen)],
+        np.round(matrix[np.ix_(chosen[::-1], chosen)], 2) + 0.0,  # no −0.00
         rows=names[::-1],
         columns=names,
         xlabel="",
@@ -128,7 +131,7 @@ def plot_correlations(result: FitResult, *, shown: int = 14, label: Label | None
         fmt=".2f",
         limits=(-1.0, 1.0),
         colours="RdBu_r",
-        rotation=60.0,
+        upright=True,
         label=label,
     )
 
@@ -172,5 +175,5 @@ def _number(value: float | None) -> float:
 def _rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(np.arange(len(names)), [parameter_name(name) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.tick_params(axis="y", which="both", length=0)
+    axes.tick_params(axis="y", which="both", length=0, labelsize=11)
     axes.minorticks_off()

@@ -103,8 +103,8 @@ def plot_likelihood_plane(
             axes.add_line(Line2D([], [], color=colour(2 * i), linestyle=line, label=f"{name} CL"))
         axes.plot(*plane.best, "P", color="black", markersize=9, label="best fit")
         axes.set(
-            xlim=(plane.x[0], plane.x[-1]),
-            ylim=(plane.y[0], plane.y[-1]),
+            xlim=_widened(plane.x),
+            ylim=_widened(plane.y),
             xlabel=labels[0] or parameter_name(plane.parameters[0]),
             ylabel=labels[1] or parameter_name(plane.parameters[1]),
         )
@@ -127,5 +127,11 @@ def _draw(axes: Axes, scan: LikelihoodScan) -> None:
     axes.plot(scan.values, profiled, color=colour(0), label="all others fitted")
     shown = np.where(held <= _HIGHEST, held, np.nan)
     axes.plot(scan.values, shown, "--", color=colour(2), label="all others held")
-    axes.set_xlim(scan.values[0], scan.values[-1])
+    axes.set_xlim(*_widened(scan.values))
     axes.set_ylim(0, min(_HIGHEST, 1.15 * max(float(np.nanmax(profiled)), 4.0)))
+
+
+def _widened(values: Sequence[float]) -> tuple[float, float]:
+    """Return the range with a little room, so that no number of an axis stands in the corner."""
+    room = 0.04 * (values[-1] - values[0])
+    return values[0] - room, values[-1] + room

@@ -32,7 +32,7 @@ def plot_matrix(
     limits: tuple[float, float] | None = None,
     diagonal: bool = False,
     colours: str = "viridis",
-    rotation: float = 0.0,
+    upright: bool = False,
     label: Label | None = None,
 ) -> Figure:
     """Draw a matrix as a heat map with a number in each cell, the first row at the bottom.
@@ -49,7 +49,7 @@ def plot_matrix(
         limits: ends of the colour scale; the smallest and largest number when None.
         diagonal: whether the cells whose row and column are the same are framed.
         colours: name of matplotlib's colour map.
-        rotation: angle of the columns' names in degrees, for long ones.
+        upright: whether the columns' names are turned upright, for long ones.
         label: text above the plot.
 
     Returns:
@@ -71,7 +71,7 @@ def plot_matrix(
         for i, row in enumerate(rows):
             for j in [j for j, column in enumerate(columns) if diagonal and column == row]:
                 axes.add_patch(Rectangle((j, i), 1, 1, fill=False, edgecolor="black", linewidth=2, zorder=3))
-        turned: dict[str, Any] = {"rotation": rotation, "ha": "right", "rotation_mode": "anchor"} if rotation else {}
+        turned: dict[str, Any] = {"rotation": 90} if upright else {}
         axes.set_xticks(np.arange(shape[1]) + 0.5, [_name(c) for c in columns], **turned)
         axes.set_yticks(np.arange(shape[0]) + 0.5, [_name(r) for r in rows])
         axes.tick_params(which="both", length=0)

@@ -13,6 +13,7 @@ from hypotheta.stages.closure import closures, columns, interpolation_nuisance, 
 from hypotheta.stages.continuous import requested
 from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
 from hypotheta.stages.progress import progress
+from hypotheta.stages.workspace_notes import write_workspace_notes
 from hypotheta.statistics import MODIFIER_SETTINGS, Finding, TemplateClosure
 
 __all__ = ["manifest_path", "more_templates", "read_manifest", "templates", "workspace_path"]
@@ -86,6 +87,7 @@ def templates(analysis: Analysis, *, threads: int = 1) -> str:
         "provenance": provenance.to_dict(),
     }
     write_json(manifest_path(analysis), content)
+    write_workspace_notes(manifest_path(analysis).parent, f"{manifest[0]['discriminant']}/{manifest[0]['slug']}.json")
     return f"{len(manifest)} workspaces in {analysis.results / 'workspaces'}"
 
 
