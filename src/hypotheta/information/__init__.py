@@ -8,6 +8,6 @@ discriminant made that way. Arrays in, frozen results out.
 
 from hypotheta.information.cells import NestedCells
 from hypotheta.information.fisher import ExpectedCounts
-from hypotheta.information.merging import Cut, merge_cells
+from hypotheta.information.merging import Cut, Floors, cut_scores, merge_cells
 
-__all__ = ["Cut", "ExpectedCounts", "NestedCells", "merge_cells"]
+__all__ = ["Cut", "ExpectedCounts", "Floors", "NestedCells", "cut_scores", "merge_cells"]

@@ -120,17 +120,18 @@ class ExpectedCounts:
         information = self.information
         return float(information[0, 0] - information[0, chosen] @ weights)
 
-    def efficient_scores(self, nuisances: Mapping[str, float] | None = None) -> Array:
-        """Return the efficient score of each bin, u_c = [G_s − G_ν (I_νν + 1/w²)⁻¹ I_νs] / n_c, shape (c,).
+    def efficient_scores(self, nuisances: Mapping[str, float] | None = None, *, share: float = 1.0) -> Array:
+        """Return the efficient score of each bin, u_c = [G_s − share · G_ν (I_νν + 1/w²)⁻¹ I_νs] / n_c, shape (c,).
 
         It is what one event in the bin says about the parameter of interest after the nuisances took their share;
         Σ n u² is the information that is left when there is no constraint. Zero where nothing is expected.
 
         Args:
             nuisances: as in `sigma`.
+            share: part of the projection that is taken away; 0 is the score that ignores all nuisances.
         """
         chosen, weights = self._projection(nuisances)
-        numerator = self.derivatives[:, 0] - self.derivatives[:, chosen] @ weights
+        numerator = self.derivatives[:, 0] - share * (self.derivatives[:, chosen] @ weights)
         scores: Array = np.divide(numerator, self.counts, out=np.zeros(len(self.counts)), where=self.counts > 0)
         return scores
 
