@@ -207,10 +207,10 @@ class _Pairs:
         self.points, point = theta_points(self.theta[self.y == 1])
         weight = np.zeros(len(self.y))
         totals = np.bincount(point, self.data.weight[self.y == 1])
+        if min(totals.min(), self.data.weight[self.y == 0].sum()) <= 0:
+            raise InvalidEventsError("the background's weights at one θ add up to nothing; simulate more events there")
         weight[self.y == 1] = self.data.weight[self.y == 1] / totals[point]
         weight[self.y == 0] = self.data.weight[self.y == 0] * (len(totals) / self.data.weight[self.y == 0].sum())
-        if not np.isfinite(weight).all() or (totals <= 0).any():
-            raise InvalidEventsError("the background's weights at one θ add up to nothing; simulate more events there")
         self.weight = weight * (len(weight) / weight.sum())
 
     def drawn(self, rng: np.random.Generator) -> Array:

@@ -9,52 +9,29 @@ event in it says for the signal.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hypotheta.classifiers import registry
-from hypotheta.classifiers.axes import nuisance_axes, shifted_values
+from hypotheta.classifiers.axes import nuisance_axes
 from hypotheta.classifiers.background_ratio import BackgroundRatio
+from hypotheta.classifiers.cell_map import CellMap, fill_cells
 from hypotheta.classifiers.checkpoint import Checkpoint
 from hypotheta.classifiers.config import MergedConfig
 from hypotheta.classifiers.protocol import Classifier, Examples, Progress
 from hypotheta.classifiers.signature import Signature
 from hypotheta.classifiers.storage import ModelState
 from hypotheta.dataset import Dataset, ThetaPrior, theta_points
-from hypotheta.errors import ConfigurationError, InvalidEventsError, UntrainedHypothesisError
+from hypotheta.errors import ConfigurationError, UntrainedHypothesisError
 from hypotheta.information import ExpectedCounts, Floors, NestedCells, cut_scores
 from hypotheta.parameters import ParameterSpace, ThetaPoint
 
-__all__ = ["CellMap", "Merged"]
+__all__ = ["Merged"]
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class CellMap:
-    """The cells of one hypothesis, what they held, and the bin of each.
-
-    Args:
-        cells: from axes to cells.
-        filled: expectation and derivatives of the c cells, from the tuning events.
-        variances: Σw² of the expectation, shape (c,).
-        scores: efficient score of each cell, shape (c,).
-        labels: bin of each cell, shape (c,).
-    """
-
-    cells: NestedCells
-    filled: ExpectedCounts
-    variances: Array
-    scores: Array
-    labels: NDArray[np.int64]
-
-    def bins(self, axes: Array) -> Array:
-        """Return the bin of each event, shape (n,)."""
-        number: Array = self.labels[self.cells.assign(axes)].astype(np.float64)
-        return number
 
 
 class Merged(Classifier):
@@ -115,7 +92,7 @@ class Merged(Classifier):
         self._maps = []
         for values in self._points:
             point = space.point(ThetaPoint(dict(zip(signature.seen, values, strict=True))))
-            self._maps.append(self._map(point, data))
+            self._maps.append(fill_cells(data, point, self.config, self._axes, self._numbers(data.x[:1], point)))
         self._merge([self])
 
     @classmethod
@@ -134,85 +111,32 @@ class Merged(Classifier):
         config = self.config
         for i, own in enumerate(self._maps):
             maps = [model._maps[i] for model in models]
-            scores = [self._scores(m.filled, len(models)) for m in maps]
+            scores = [m.efficient_scores(config, len(models)) for m in maps]
             position = next(k for k, m in enumerate(maps) if m is own)
             if config.bins is None:
                 labels = np.arange(len(own.labels))
             else:
-                counts, variances = (
-                    np.concatenate(a) for a in zip(*((m.filled.counts, m.variances) for m in maps), strict=True)
-                )
+                counts = np.concatenate([m.filled.counts for m in maps])
+                floors = Floors(np.concatenate([m.variances for m in maps]), config.min_expected, config.min_effective)
                 bins = min(config.bins, int((counts > 0).sum()))
-                floors = Floors(variances, config.min_expected, config.min_effective)
                 every = cut_scores(np.concatenate(scores), counts, bins, cut=config.cut, floors=floors)
                 ends = np.cumsum([0, *(len(m.labels) for m in maps)])
                 labels = every[ends[position] : ends[position + 1]]
             self._maps[i] = replace(own, scores=scores[position], labels=labels.astype(np.int64))
 
-    def _scores(self, filled: ExpectedCounts, times: int) -> Array:
-        """Return the efficient scores of cells at so many times their luminosity."""
-        scaled = ExpectedCounts(filled.counts * times, filled.derivatives * times, filled.names)
-        widths = {n: self.config.constraints.get(n, np.inf) for n in filled.names[1:]}
-        if self.config.normalisation is not None:
-            widths["normalisation"] = self.config.normalisation
-        scores = scaled.efficient_scores(widths, share=self.config.share)
-        # where only signal was simulated an event says the most
-        return np.where((filled.counts <= 0) & (filled.derivatives[:, 0] > 0), scores.max(), scores)
-
-    def _map(self, point: ThetaPoint, data: Dataset) -> CellMap:
-        """Cut and fill the cells of one hypothesis."""
-        space, config = data.space, self.config
-        nominal = data.at(space.nominal)
-        signal = data.is_signal & (data.theta[:, space.columns("signal")] == self._signal_values(space, point)).all(
-            axis=1
-        )
-        background = ~data.is_signal
-        for mask, what in ((signal & nominal, "signal"), (background & nominal, "background")):
-            if not mask.any():
-                raise InvalidEventsError(f"merged cells at {point}: the tuning events hold no nominal {what}")
-
-        def axes(mask: NDArray[np.bool_]) -> Array:
-            return self._axes(data.x[mask], space.array(point))
-
-        both = axes(signal & nominal), axes(background & nominal)
-        weights = [np.abs(data.weight[mask & nominal]) for mask in (signal, background)]
-        shared = np.concatenate([w / w.sum() for w in weights])
-        cells = NestedCells.fit(np.concatenate(both), shared, self._numbers(both[0].shape[1]))
-
-        def held(mask: NDArray[np.bool_], power: int = 1) -> Array:
-            chosen = axes(mask) if mask.any() else np.empty((0, both[0].shape[1]))
-            return np.bincount(cells.assign(chosen), data.weight[mask] ** power, len(cells)).astype(np.float64)
-
-        def expected(at: NDArray[np.bool_], power: int = 1) -> Array:
-            total = held(background & at, power)
-            return total + config.strength**power * held(signal & at, power) if config.strength else total
-
-        shifted = {}
-        for name, (low, high) in shifted_values(space, config.steps).items():
-            up, down = (data.at(ThetaPoint({**space.nominal.values, name: v})) for v in (high, low))
-            if not ((background & up).any() and (background & down).any()):
-                raise InvalidEventsError(f"merged cells at {point}: no background at {name} = {low:g} and {high:g}")
-            shifted[name] = (expected(up), expected(down), high - low)
-        rates = {} if config.normalisation is None else {"normalisation": held(background & nominal)}
-        filled = ExpectedCounts.from_shifts(
-            np.maximum(expected(nominal), 0.0), held(signal & nominal), shifted, rates=rates
-        )
-        empty = np.zeros(len(cells))
-        return CellMap(cells, filled, expected(nominal, 2), empty, empty.astype(np.int64))
-
-    def _numbers(self, axes: int) -> tuple[int, ...]:
+    def _numbers(self, x: NDArray[np.float32], point: ThetaPoint) -> tuple[int, ...]:
         """Return the number of cells along each axis; the last one given serves all further axes."""
-        given = self.config.cells
+        given, axes = self.config.cells, self._axes(x, point).shape[1]
         if len(given) > axes:
             raise ConfigurationError(f"cells: {given} for {axes} axes, the score among them; give one number an axis")
         return (*given, *(given[-1:] * (axes - len(given))))
 
-    def _axes(self, x: NDArray[np.float32], theta: Array) -> Array:
+    def _axes(self, x: NDArray[np.float32], theta: ThetaPoint) -> Array:
         """Return s and what else is known of the events at one hypothesis, shape (n, a)."""
         shown = x[:, : len(self.base.feature_names)]
         if len(self.config.cells) > 1 and self.config.axes == "score":
             return nuisance_axes(self.base, shown, theta, steps=self.config.steps)
-        return np.column_stack([self.base.logit(shown, theta), self._further(x)])
+        return np.column_stack([self.base.logit_grid(shown, self.base.space.array(theta)[None]), self._further(x)])
 
     def _further(self, x: NDArray[np.float32]) -> Array:
         """Return the axes that do not depend on the hypothesis, shape (n, a − 1)."""
@@ -222,9 +146,6 @@ class Merged(Classifier):
             return self.ratio.derivatives(x[:, : len(self.base.feature_names)])
         names = [*self.base.feature_names, *(n for n in self.config.axes if n not in self.base.feature_names)]
         return x[:, [names.index(name) for name in self.config.axes]].astype(np.float64)
-
-    def _signal_values(self, space: ParameterSpace, point: ThetaPoint) -> Array:
-        return space.array(point)[space.columns("signal")]
 
     def covers(self, theta: ArrayLike | ThetaPoint) -> bool:
         """Tell whether there is a map for one hypothesis."""
@@ -251,7 +172,8 @@ class Merged(Classifier):
                 found[:, j] = own.bins(self._axes(x, point))
             return found
         # what does not depend on the hypothesis is computed once
-        scores = self.base.logit_grid(x[:, : len(self.base.feature_names)], np.array(points))
+        thetas = np.array([self.space.array(point) for point in points])
+        scores = self.base.logit_grid(x[:, : len(self.base.feature_names)], thetas)
         further = self._further(x)
         for j, own in enumerate(maps):
             found[:, j] = own.bins(np.column_stack([scores[:, j], further]))
@@ -266,8 +188,8 @@ class Merged(Classifier):
             raise UntrainedHypothesisError(f"there are no merged bins for {asked}; there are for: {known}")
         return self._maps[int(match[0])]
 
-    def _nominal(self, values: Array) -> Array:
-        return self.space.array(self.space.point(ThetaPoint(dict(zip(self.signature.seen, values, strict=True)))))
+    def _nominal(self, values: Array) -> ThetaPoint:
+        return self.space.point(ThetaPoint(dict(zip(self.signature.seen, values, strict=True))))
 
     def describe(self) -> str:
         """Return the numbers of cells and bins, and what is cut."""
