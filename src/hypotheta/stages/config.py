@@ -291,7 +291,7 @@ def _check_diagnostics(config: AnalysisConfig) -> None:
         known("interpolation.classifiers", [*pairs, *pairs.values()], config.classifiers, "classifier")
         for name in pairs:
             held_out = config.classifiers[name]
-            if held_out.type == "per_hypothesis" or held_out.parameters == ():
+            if held_out.type == "per_hypothesis" or held_out.type == "merged" or held_out.parameters == ():
                 raise ValueError(
                     f"diagnostics.interpolation.classifiers: '{name}' does not see '{options.interpolation.along}', so "
                     "nothing can be held out; choose a parameterized classifier"
