@@ -170,11 +170,16 @@ class DataConfig(_Strict):
 
 
 class LimitsConfig(_Strict):
-    """Upper limits: confidence level, expected band, and which discriminants (all where None)."""
+    """Upper limits: confidence level, expected band, the discriminant whose band is drawn, and how they are computed.
+
+    ``toys`` of each hypothesis at each of 12 values of μ replace asymptotic formulas; with 0 there are none.
+    """
 
     confidence_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     band: Literal["prefit", "postfit"] = "prefit"
     brazil: str | None = None
+    engine: Literal["batched", "pyhf"] = "batched"
+    toys: Annotated[int, Field(ge=0)] = 0
 
 
 class AnalysisConfig(_Strict):

@@ -1,13 +1,14 @@
 """From scores to limits: templates → pyhf workspace → fits → CLs limits. Scores come in as arrays.
 
 Which one do I use? `fill` and `TemplateSet`, `check_templates` and perhaps `shape_templates`, `build_workspace`, then
-`limit_point`, a `LimitScan` a discriminant.
+`limit_points`, a `LimitScan` a discriminant.
 """
 
 from hypotheta.statistics.binning import merge_edges
 from hypotheta.statistics.fits import FitResult, best_fit
-from hypotheta.statistics.limits import LimitPoint, LimitScan, limit_point
+from hypotheta.statistics.limits import ClsCurve, LimitPoint, LimitScan, limit_point
 from hypotheta.statistics.model import ModelConfig, Normalisation, Shape, Systematic
+from hypotheta.statistics.points import limit_points
 from hypotheta.statistics.shaping import Step, Treatment, shape_templates
 from hypotheta.statistics.switches import scale_luminosity, without_mc_statistics, without_nuisances
 from hypotheta.statistics.templates import NOMINAL, Template, TemplateKey, TemplateSet, fill, yields_table
@@ -16,6 +17,7 @@ from hypotheta.statistics.workspace import DataLabel, Workspace, asimov, build_w
 
 __all__ = [
     "NOMINAL",
+    "ClsCurve",
     "DataLabel",
     "Finding",
     "FitResult",
@@ -37,6 +39,7 @@ __all__ = [
     "check_templates",
     "fill",
     "limit_point",
+    "limit_points",
     "merge_edges",
     "scale_luminosity",
     "shape_templates",
