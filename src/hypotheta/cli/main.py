@@ -312,6 +312,10 @@ def limits(
         float | None, typer.Option(help="Project to this luminosity in fb⁻¹, relative MC errors kept; only prints.")
     ] = None,
     no_systematics: Annotated[bool, typer.Option("--no-systematics", help="All nuisances off; only prints.")] = False,
+    engine: Annotated[str | None, typer.Option(help="'batched' or 'pyhf'; the analysis' own where left out.")] = None,
+    toys: Annotated[
+        int | None, typer.Option(help="Toys of each hypothesis at each of 12 values of μ, in place of asymptotics.")
+    ] = None,
     out: Out = None,
     jobs: Jobs = 1,
 ) -> None:
@@ -329,6 +333,8 @@ def limits(
             discriminant=discriminant,
             luminosity_fb=luminosity,
             systematics=not no_systematics,
+            engine=engine,
+            toys=toys,
             jobs=jobs,
             threads=_settings["threads"],
         )

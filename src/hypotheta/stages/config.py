@@ -172,15 +172,18 @@ class DataConfig(_Strict):
 
 
 class LimitsConfig(_Strict):
-    """Upper limits: confidence level, expected band, the discriminant whose band is drawn.
+    """Upper limits: confidence level, expected band, the discriminant whose band is drawn, and how they are computed.
 
-    ``grid`` adds hypotheses without simulation, as ``mass=400:1500:10``: their signal is interpolated.
+    ``grid`` adds hypotheses without simulation, as ``mass=400:1500:10``: their signal is interpolated. ``toys`` of each
+    hypothesis at each of 12 values of μ replace asymptotic formulas; with 0 there are none.
     """
 
     confidence_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     band: Literal["prefit", "postfit"] = "prefit"
     brazil: str | None = None
     grid: str | None = None
+    engine: Literal["batched", "pyhf"] = "batched"
+    toys: Annotated[int, Field(ge=0)] = 0
 
 
 class FitConfig(_Strict):

@@ -1,7 +1,7 @@
 """From scores to limits: templates → pyhf workspace → fits → CLs limits. Scores come in as arrays.
 
 Which one do I use? `fill` and `TemplateSet`, `check_templates` and perhaps `shape_templates`, `build_workspace`, then
-`limit_point`, a `LimitScan` a discriminant, and `summarise_fit` for all about one fit (or its parts, from `fit_model`).
+`limit_points`, a `LimitScan` a discriminant, and `summarise_fit` for all about one fit (or its parts, see `fit_model`).
 """
 
 from hypotheta.statistics.binning import merge_edges
@@ -13,10 +13,11 @@ from hypotheta.statistics.fitted import FittedModel, fit_model
 from hypotheta.statistics.goodness import GoodnessOfFit, goodness_of_fit
 from hypotheta.statistics.impacts import GroupImpact, Impact, Ranking, rank_impacts
 from hypotheta.statistics.likelihood_scans import LikelihoodPlane, LikelihoodScan, scan_likelihood, scan_plane
-from hypotheta.statistics.limits import LimitPoint, LimitScan, limit_point
+from hypotheta.statistics.limits import ClsCurve, LimitPoint, LimitScan, limit_point
 from hypotheta.statistics.minos import MinosError, minos_errors
 from hypotheta.statistics.model import MODIFIER_SETTINGS, ModelConfig, Normalisation, Shape, Systematic
 from hypotheta.statistics.morphing import EfficiencyAxis, WeightedValues, morph, neighbour_weights
+from hypotheta.statistics.points import limit_points
 from hypotheta.statistics.pulls import Pull, pulls
 from hypotheta.statistics.shaping import Step, Treatment, shape_templates
 from hypotheta.statistics.switches import scale_luminosity, without_mc_statistics, without_nuisances
@@ -28,6 +29,7 @@ __all__ = [
     "MODIFIER_SETTINGS",
     "NOMINAL",
     "ClosurePoint",
+    "ClsCurve",
     "DataLabel",
     "EfficiencyAxis",
     "Finding",
@@ -71,6 +73,7 @@ __all__ = [
     "fit_templates",
     "goodness_of_fit",
     "limit_point",
+    "limit_points",
     "merge_edges",
     "minos_errors",
     "morph",

@@ -29,16 +29,21 @@ _BLOCK = 400_000
 
 
 class Batch:
-    """Arrays with the axes (model, problem, …)."""
+    """Arrays with the axes (model, problem, …), and others like it."""
 
     def take(self, *index: Any) -> Self:
         """Return some of the problems, as ``array[index]`` would."""
-        return type(self)(**{f.name: getattr(self, f.name)[index] for f in fields(self)})  # type: ignore[arg-type]
+        values = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        return type(self)(**{n: v.take(*index) if isinstance(v, Batch) else v[index] for n, v in values.items()})
 
     def put(self, index: Any, values: Self) -> None:
         """Overwrite some of the problems."""
         for f in fields(self):  # type: ignore[arg-type]
-            getattr(self, f.name)[index] = getattr(values, f.name)
+            mine, other = getattr(self, f.name), getattr(values, f.name)
+            if isinstance(mine, Batch):
+                mine.put(index, other)
+            else:
+                mine[index] = other
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ __all__ = ["Observation", "Roots", "cls_curves", "discovery", "expected_limits",
 Floats = NDArray[np.float64]
 Flags = NDArray[np.int64]
 
-_TOLERANCE = 1e-6  # of a root, before its last Newton step, which makes it far better
+_TOLERANCE = 1e-6  # of a root; after its last Newton step it is far better
 _MAX_STEPS = 60
 
 
@@ -37,10 +37,13 @@ class Roots:
     Args:
         mu: (W, R); NaN where a fit or the root finding failed.
         flags: bits of `engine.Fits.flags`, of all fits at the root, (W, R).
+        point: the conditional fits at the root: of the Asimov set, (W, R); for an observed limit of the observation and
+            of its Asimov set, (W, 2).
     """
 
     mu: Floats
     flags: Flags
+    point: Point
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,20 +60,29 @@ class Observation:
     background: Fits
     free: Fits
 
+    def take(self, models: NDArray[np.intp]) -> "Observation":
+        """Return the observation of some of the models."""
+        return Observation(self.data.take(models), self.background.take(models), self.free.take(models))
+
 
 class Tracker:
-    """Conditional fits of fixed data against μ; each starts on the tangent of the one before."""
+    """Conditional fits of fixed data against μ; each starts on the tangent of the one before.
+
+    The R problems of a model are alike, so that each may turn out to be where its neighbours are.
+    """
 
     def __init__(self, models: Models, data: Data, start: Floats) -> None:
+        self.point: Point = evaluate(models, data, start)
         self._models, self._data, self._x = models, data, start
         self._direction = np.zeros_like(start)
         self.flags: Flags = np.zeros(start.shape[:2], dtype=np.int64)
 
     def __call__(self, mu: Floats, *, again: bool = False) -> Point:
-        """Return the fits at μ, (W, R); with ``again`` from two starts."""
+        """Return the fits at μ, (W, R); with ``again`` from several starts."""
         start = self._x + (mu - self._x[..., 0])[..., None] * self._direction
-        fits = fit(self._models, self._data, start, mu=mu, again=again)
-        self._x, self._direction = fits.point.x, tangent(self._models, fits.point)
+        near = [np.roll(self._x, shift, axis=1) for shift in (-1, 1)] if again else ()
+        fits = fit(self._models, self._data, start, mu=mu, again=again, others=near)
+        self.point, self._x, self._direction = fits.point, fits.point.x, tangent(self._models, fits.point)
         self.flags = (self.flags & ~FAILED) | fits.flags
         return fits.point
 
@@ -108,7 +120,9 @@ def expected_limits(
 
     mu, done = _solve(excess, sigma * target, np.zeros((len(models), len(target))))
     flags = tracker.flags | failed
-    return Roots(np.where(done & (flags & FAILED == 0), mu, np.nan), np.where(done, flags, flags | FAILED))
+    return Roots(
+        np.where(done & (flags & FAILED == 0), mu, np.nan), np.where(done, flags, flags | FAILED), tracker.point
+    )
 
 
 def observed_limits(models: Models, observation: Observation, *, level: float = 0.05) -> Roots:
@@ -124,7 +138,9 @@ def observed_limits(models: Models, observation: Observation, *, level: float = 
 
     mu, done = _solve(excess, start, np.zeros_like(start))
     flags = np.bitwise_or.reduce(tracker.flags, axis=1, keepdims=True) | failed | observation.free.flags
-    return Roots(np.where(done & (flags & FAILED == 0), mu, np.nan), np.where(done, flags, flags | FAILED))
+    return Roots(
+        np.where(done & (flags & FAILED == 0), mu, np.nan), np.where(done, flags, flags | FAILED), tracker.point
+    )
 
 
 def cls_curves(
@@ -237,7 +253,7 @@ def _solve(
         step = np.where(slope > 0, -value / np.where(slope > 0, slope, 1.0), np.inf)
         arrived = np.isfinite(value) & (np.abs(step) <= _TOLERANCE * mu)
         if checked and arrived.all():
-            return mu + np.where(arrived, step, 0.0), arrived
+            return mu, arrived
         if checked:  # a lower minimum moved the root: what was known of its bracket no longer holds
             low, high = np.where(arrived, low, 0.0), np.where(arrived, high, np.inf)
         low, high = np.where(value < 0, mu, low), np.where(value < 0, high, np.minimum(mu, high))
@@ -246,7 +262,7 @@ def _solve(
         other = np.where(np.isinf(high), 2.0 * np.maximum(low, mu), 0.5 * (low + np.where(np.isinf(high), 0.0, high)))
         done = arrived
         checked = bool(done.all())
-        mu = np.where(arrived, mu, np.where(inside, newton, other))
+        mu = np.where(inside, newton, np.where(arrived, mu, other))
     return mu, done
 
 

@@ -110,7 +110,8 @@ def _descend(
         # close to the minimum the NLL no longer resolves the step: the gradient decides
         noise = 1e-9 * (1.0 + np.abs(point.nll))
         flat = (np.abs(promise) < noise) & (trial.nll <= point.nll + noise) & (reached < slope)
-        gain = np.where(promise < 0, (trial.nll - point.nll) / np.where(promise < 0, promise, -1.0), -1.0)
+        change = np.where(np.isfinite(trial.nll), trial.nll, 0.0) - point.nll
+        gain = np.where((promise < 0) & np.isfinite(trial.nll), change / np.where(promise < 0, promise, -1.0), -1.0)
         better = active & (flat | (gain > 1e-4))
         point.put(better, trial.take(better))
         slope = np.where(better, reached, slope)
