@@ -220,17 +220,7 @@ def test_wrong_option_and_missing_analysis(capfd, tmp_path):
 
 
 def test_every_help_shows_an_example(capfd):
-    for verb in (
-        "generate",
-        "features",
-        "train",
-        "score",
-        "diagnose",
-        "significance",
-        "templates",
-        "limits",
-        "fit",
-        "report",
-    ):
+    verbs = "generate features train score export diagnose significance templates limits fit report"
+    for verb in verbs.split():
         assert main([verb, "--help"]) == 0
         assert f"hypotheta {verb}" in capfd.readouterr().out

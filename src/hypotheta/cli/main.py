@@ -35,6 +35,8 @@ AnalysisPath = Annotated[Path, typer.Argument(help="Folder with an analysis.yaml
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for results instead of the one the analysis names.")]
 SampleName = Annotated[str | None, typer.Option("--sample", help="One sample; all where left out.")]
 ClassifierName = Annotated[str | None, typer.Option("--classifier", help="One classifier; all where left out.")]
+At = Annotated[str | None, typer.Option(help="One hypothesis, as in mass=850; all where left out.")]
+Grid = Annotated[str | None, typer.Option(help="Many hypotheses, as in mass=400:1500:10.")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at a time.")]
 
 _settings = {"debug": False, "threads": 1}
@@ -239,20 +241,25 @@ def _on_analysis(stage: Callable[..., Path], path: Path, out: Path | None, name:
 @app.command()
 def export(
     analysis: AnalysisPath,
-    classifier: Annotated[str, typer.Option("--classifier", help="A trained network.")],
-    to: Annotated[Path | None, typer.Option("--to", help="Folder to write; NAME_onnx where left out.")] = None,
+    form: Annotated[str, typer.Option("--format", help="onnx, combine, patchset or hepdata.")] = "onnx",
+    name: Annotated[
+        str | None,
+        typer.Option("--classifier", "--discriminant", help="A trained network; one discriminant, all where left out."),
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="One hypothesis, as in mass=850; all where left out.")] = None,
+    reference: Annotated[str | None, typer.Option(help="INSPIRE number of the publication, as in ins1234567.")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Folder to write; NAME_FORMAT where left out.")] = None,
     out: Out = None,
 ) -> None:
-    """Write the networks of a classifier as ONNX, one file a fold, checked against onnxruntime.
+    """Write networks as ONNX, or the statistical model as combine datacards, pyhf patch sets, a HEPData submission.
 
     Example: `hypotheta export analysis/ttbar --classifier parameterized_network --to my_onnx`
-    """
-    from hypotheta.classifiers.exchange import export_crossfitted
-    from hypotheta.stages.store import Store
 
-    folder = to or Path(f"{classifier}_onnx")
-    export_crossfitted(Store(_load(analysis, out)).classifier(classifier), folder)
-    print(folder)
+    Example: `hypotheta export analysis/ttbar --format combine --discriminant parameterized_network --at mass=1000`
+    """
+    from hypotheta.stages.export import export as stage
+
+    print(stage(_load(analysis, out), form=form, to=to, name=name, at=at, reference=reference))
 
 
 @app.command()
@@ -279,25 +286,36 @@ def significance(analysis: AnalysisPath, out: Out = None) -> None:
 
 
 @app.command()
-def templates(analysis: AnalysisPath, out: Out = None) -> None:
+def templates(analysis: AnalysisPath, at: At = None, grid: Grid = None, out: Out = None) -> None:
     """Fill templates of every discriminant, hypothesis, region and variation, and write pyhf workspaces.
+
+    With --at or --grid only hypotheses that have no workspace yet are added, their signal interpolated.
 
     Example: `hypotheta templates analysis/ttbar`
     """
+    from hypotheta.stages.continuous import requested
+    from hypotheta.stages.templates import more_templates
     from hypotheta.stages.templates import templates as stage
 
-    print(stage(_load(analysis, out), threads=_settings["threads"]))
+    loaded = _load(analysis, out)
+    points = requested(loaded, at=at, grid=grid)
+    print(stage(loaded, threads=_settings["threads"]) if points is None else more_templates(loaded, points))
 
 
 @app.command()
 def limits(
     analysis: AnalysisPath,
-    at: Annotated[str | None, typer.Option(help="One hypothesis, as in mass=850; all where left out.")] = None,
+    at: At = None,
+    grid: Grid = None,
     discriminant: Annotated[str | None, typer.Option(help="One discriminant; all where left out.")] = None,
     luminosity: Annotated[
         float | None, typer.Option(help="Project to this luminosity in fb⁻¹, relative MC errors kept; only prints.")
     ] = None,
     no_systematics: Annotated[bool, typer.Option("--no-systematics", help="All nuisances off; only prints.")] = False,
+    engine: Annotated[str | None, typer.Option(help="'batched' or 'pyhf'; the analysis' own where left out.")] = None,
+    toys: Annotated[
+        int | None, typer.Option(help="Toys of each hypothesis at each of 12 values of μ, in place of asymptotics.")
+    ] = None,
     out: Out = None,
     jobs: Jobs = 1,
 ) -> None:
@@ -311,9 +329,12 @@ def limits(
         stage(
             _load(analysis, out),
             at=at,
+            grid=grid,
             discriminant=discriminant,
             luminosity_fb=luminosity,
             systematics=not no_systematics,
+            engine=engine,
+            toys=toys,
             jobs=jobs,
             threads=_settings["threads"],
         )

@@ -18,7 +18,7 @@ def limits_text(scans: Sequence[LimitScan], space: ParameterSpace, luminosity_fb
     """Return the median expected limits (and observed ones, where there are any), a column a discriminant.
 
     Args:
-        scans: limits of each discriminant, at the same hypotheses.
+        scans: limits of each discriminant; where one has no limit its cell stays empty.
         space: the parameters, for units.
         luminosity_fb: integrated luminosity in fb⁻¹, for the title.
     """
@@ -32,10 +32,14 @@ def limits_text(scans: Sequence[LimitScan], space: ParameterSpace, luminosity_fb
         table.add_column(f"{name} [{parameter.unit}]" if parameter.unit else name, justify="right")
     for scan in scans:
         table.add_column(words(scan.discriminant), justify="right")
-    for points in zip(*(scan.points for scan in scans), strict=True):
-        values = [f"{v:g}" for v in points[0].theta.values.values()]
+    by_theta = [{point.theta: point for point in scan.points} for scan in scans]
+    for theta in sorted({t for found in by_theta for t in found}, key=lambda t: tuple(t.values.values())):
+        values = [f"{v:g}" for v in theta.values.values()]
         cells = []
-        for point in points:
+        for point in (found.get(theta) for found in by_theta):
+            if point is None:
+                cells.append("")
+                continue
             expected = "failed" if point.expected_pb is None else f"{point.expected_pb:.3f}"
             cells.append(expected if point.observed_pb is None else f"{expected} / {point.observed_pb:.3f}")
         table.add_row(*values, *cells)

@@ -172,11 +172,18 @@ class DataConfig(_Strict):
 
 
 class LimitsConfig(_Strict):
-    """Upper limits: confidence level, expected band, and which discriminants (all where None)."""
+    """Upper limits: confidence level, expected band, the discriminant whose band is drawn, and how they are computed.
+
+    ``grid`` adds hypotheses without simulation, as ``mass=400:1500:10``: their signal is interpolated. ``toys`` of each
+    hypothesis at each of 12 values of μ replace asymptotic formulas; with 0 there are none.
+    """
 
     confidence_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     band: Literal["prefit", "postfit"] = "prefit"
     brazil: str | None = None
+    grid: str | None = None
+    engine: Literal["batched", "pyhf"] = "batched"
+    toys: Annotated[int, Field(ge=0)] = 0
 
 
 class FitConfig(_Strict):
@@ -287,7 +294,7 @@ def _check_diagnostics(config: AnalysisConfig) -> None:
         known("interpolation.classifiers", [*pairs, *pairs.values()], config.classifiers, "classifier")
         for name in pairs:
             held_out = config.classifiers[name]
-            if held_out.type == "per_hypothesis" or held_out.parameters == ():
+            if held_out.type == "per_hypothesis" or held_out.type == "merged" or held_out.parameters == ():
                 raise ValueError(
                     f"diagnostics.interpolation.classifiers: '{name}' does not see '{options.interpolation.along}', so "
                     "nothing can be held out; choose a parameterized classifier"

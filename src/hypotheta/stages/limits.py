@@ -1,18 +1,19 @@
 """`hypotheta limits`: workspaces → upper limits on σ·B against θ."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from hypotheta.errors import ConfigurationError, InputFileError, closest
+from hypotheta.errors import ConfigurationError, closest
 from hypotheta.hashing import digest
 from hypotheta.parameters import ThetaPoint
 from hypotheta.report import limits_text
 from hypotheta.stages.analysis import Analysis
+from hypotheta.stages.continuous import requested
 from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
 from hypotheta.stages.parallel import run_each
-from hypotheta.stages.templates import manifest_path, workspace_path
-from hypotheta.statistics import LimitPoint, LimitScan, Workspace, limit_point, scale_luminosity, without_nuisances
+from hypotheta.stages.templates import more_templates, read_manifest, workspace_path
+from hypotheta.statistics import LimitPoint, LimitScan, Workspace, limit_points, scale_luminosity, without_nuisances
 
 __all__ = ["limits", "read_limits"]
 
@@ -21,59 +22,71 @@ def limits(
     analysis: Analysis,
     *,
     at: str | None = None,
+    grid: str | None = None,
     discriminant: str | None = None,
     luminosity_fb: float | None = None,
     systematics: bool = True,
+    engine: str | None = None,
+    toys: int | None = None,
     jobs: int = 1,
     threads: int = 1,
 ) -> str:
     """Compute expected limits, and observed ones where the analysis is unblinded.
 
     A full run writes ``limits.json`` and ``tables/limits.csv``; a part (``at``, ``discriminant``) or a projection
-    (``luminosity_fb``, ``systematics=False``) is only returned.
+    (``luminosity_fb``, ``systematics=False``) is only returned, a ``grid`` also written to ``tables/limits_grid.csv``.
+    Workspaces that are missing at the hypotheses asked for are made, their signals interpolated.
 
     Args:
         analysis: the analysis.
         at: one hypothesis, as ``mass=850``.
+        grid: many, as ``mass=400:1500:10``.
         discriminant: one discriminant.
         luminosity_fb: project to this luminosity: expected pre-fit limits only, relative MC errors kept.
         systematics: with False, μ is the only parameter.
+        engine: ``batched`` or ``pyhf``; the analysis' own when None.
+        toys: toys of each hypothesis at each of 12 values of μ, 0 for asymptotic formulas; the analysis' own when None.
         jobs: processes.
         threads: threads of each, recorded in the provenance.
 
     Returns:
         The table of limits as text.
     """
-    point = None if at is None else ThetaPoint.parse(at)
-    if point is not None:
-        analysis.space.check_hull(analysis.space.point(point))
-    if not manifest_path(analysis).exists():
-        raise InputFileError(f"{manifest_path(analysis)}: it is not there yet; run 'hypotheta templates' first")
-    manifest = read_json(manifest_path(analysis))
-    chosen = _choose(manifest["workspaces"], point, discriminant)
+    points = requested(analysis, at=at, grid=grid)
+    if points is not None:
+        more_templates(analysis, points, discriminant=discriminant)
+    manifest = read_manifest(analysis)
+    scanned = [*analysis.hypotheses, *(requested(analysis, grid=analysis.config.limits.grid) or [])]
+    chosen = _choose(manifest["workspaces"], scanned if points is None else points, discriminant)
     factor = 1.0 if luminosity_fb is None else luminosity_fb / manifest["luminosity_fb"]
     if not factor > 0:
         raise ConfigurationError(f"the luminosity must be positive, it is {luminosity_fb} fb⁻¹")
     options = analysis.config.limits
+    engine, toys = engine or options.engine, options.toys if toys is None else toys
+    observed = analysis.config.unblind and factor == 1.0  # scaled counts would fluctuate like L, not √L
+    arguments = {
+        "engine": engine,
+        "toys": toys,
+        "observed": observed,
+        "band": options.band if factor == 1.0 else "prefit",
+        "level": 1.0 - options.confidence_level,
+    }
+    entries = [(workspace_path(analysis, e["discriminant"], e["slug"]), e) for e in chosen]
+    # one common fit of all; apart only what takes minutes
+    grain = 1 if engine == "pyhf" or toys else len(entries)
     items = [
-        (
-            workspace_path(analysis, entry["discriminant"], entry["slug"]),
-            entry,
-            factor,
-            systematics,
-            analysis.config.unblind and factor == 1.0,  # scaled counts would fluctuate like L, not √L
-            options.band if factor == 1.0 else "prefit",
-            1.0 - options.confidence_level,
-            analysis.config.seed,
-        )
-        for entry in chosen
+        (entries[i : i + grain], factor, systematics, arguments, analysis.config.seed)
+        for i in range(0, len(entries), grain)
     ]
-    points: dict[str, list[LimitPoint]] = {}
-    for entry, point in zip(chosen, run_each(_limit, items, jobs=jobs), strict=True):
-        points.setdefault(entry["discriminant"], []).append(point)
-    scans = [LimitScan(name, tuple(found)) for name, found in points.items()]
-    if at is None and discriminant is None and luminosity_fb is None and systematics:
+    made = [point for part in run_each(_limits, items, jobs=jobs) for point in part]
+    found: dict[str, list[LimitPoint]] = {}
+    for entry, point in zip(chosen, made, strict=True):
+        found.setdefault(entry["discriminant"], []).append(point)
+    scans = [LimitScan(name, tuple(of_one)) for name, of_one in found.items()]
+    if points is None and discriminant is None and luminosity_fb is None and systematics:
         _write(analysis, scans, threads)
+    elif grid is not None:
+        _write_table(analysis, "limits_grid", scans)
     return limits_text(scans, analysis.space, luminosity_fb or manifest["luminosity_fb"])
 
 
@@ -82,41 +95,48 @@ def read_limits(analysis: Analysis) -> list[LimitScan]:
     return [LimitScan.from_dict(scan) for scan in read_json(analysis.results / "limits.json")["scans"]]
 
 
-def _choose(entries: list[dict[str, Any]], at: ThetaPoint | None, discriminant: str | None) -> list[dict[str, Any]]:
-    slugs = list(dict.fromkeys(entry["slug"] for entry in entries))
-    names = {entry["discriminant"] for entry in entries}
-    if at is not None and at.slug not in slugs:
-        raise ConfigurationError(f"there is no workspace at {at}, which was not simulated{closest(at.slug, slugs)}")
+def _choose(
+    entries: list[dict[str, Any]], points: Sequence[ThetaPoint], discriminant: str | None
+) -> list[dict[str, Any]]:
+    """Return the workspaces of some hypotheses in the order of the hypotheses."""
+    names = list(dict.fromkeys(entry["discriminant"] for entry in entries))
     if discriminant is not None and discriminant not in names:
         raise ConfigurationError(f"there is no discriminant '{discriminant}'{closest(discriminant, names)}")
-    return [e for e in entries if (at is None or e["slug"] == at.slug) and discriminant in (None, e["discriminant"])]
+    order = {point.slug: tuple(point.values.values()) for point in points}
+    chosen = [e for e in entries if e["slug"] in order and discriminant in (None, e["discriminant"])]
+    return sorted(chosen, key=lambda e: (names.index(e["discriminant"]), order[e["slug"]]))
 
 
-def _limit(
-    path: Path,
-    metadata: Mapping[str, Any],
+def _limits(
+    entries: Sequence[tuple[Path, Mapping[str, Any]]],
     factor: float,
     systematics: bool,
-    observed: bool,
-    band: Literal["prefit", "postfit"],
-    level: float,
+    arguments: Mapping[str, Any],
     seed: int,
-) -> LimitPoint:
-    """Compute the limits of one workspace file; runs in a process of its own."""
+) -> list[LimitPoint]:
+    """Compute the limits of some workspace files; may run in a process of its own."""
     import numpy as np
 
-    spec = read_json(path)
-    if not systematics:
-        spec = without_nuisances(spec)
-    if factor != 1.0:
-        spec = scale_luminosity(spec, factor)
-    rng = np.random.default_rng([seed, int(digest(f"{metadata['discriminant']}/{metadata['slug']}".encode())[:12], 16)])
-    return limit_point(Workspace.from_dict(spec, metadata), observed=observed, band=band, level=level, rng=rng)
+    workspaces, rngs = [], []
+    for path, metadata in entries:
+        spec = read_json(path)
+        if not systematics:
+            spec = without_nuisances(spec)
+        if factor != 1.0:
+            spec = scale_luminosity(spec, factor)
+        workspaces.append(Workspace.from_dict(spec, metadata))
+        name = f"{metadata['discriminant']}/{metadata['slug']}"
+        rngs.append(np.random.default_rng([seed, int(digest(name.encode())[:12], 16)]))
+    return limit_points(workspaces, rngs=rngs, **arguments)
 
 
 def _write(analysis: Analysis, scans: list[LimitScan], threads: int) -> None:
     provenance = Provenance("limits", analysis.config.seed, threads, analysis.digest("limits"))
     content = {"scans": [scan.to_dict() for scan in scans], "provenance": provenance.to_dict()}
-    rows = [row for scan in scans for row in scan.to_table(analysis.space)]
-    write_csv(analysis.results / "tables" / "limits.csv", list(rows[0]), rows)
+    _write_table(analysis, "limits", scans)
     write_json(analysis.results / "limits.json", content)
+
+
+def _write_table(analysis: Analysis, name: str, scans: list[LimitScan]) -> None:
+    rows = [row for scan in scans for row in scan.to_table(analysis.space)]
+    write_csv(analysis.results / "tables" / f"{name}.csv", list(rows[0]), rows)

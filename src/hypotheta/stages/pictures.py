@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hypotheta.diagnostics.roc import AucScan, RocResult
 from hypotheta.features import FeatureSpec
 from hypotheta.parameters import Parameter, ThetaPoint
+from hypotheta.plots.closure import plot_template_closure
 from hypotheta.plots.components import Component
 from hypotheta.plots.distributions import Stack, plot_shapes, plot_stack
 from hypotheta.plots.limits import brazil_band, compare_limits
@@ -20,10 +21,12 @@ from hypotheta.plots.significance import plot_cut_scan, plot_significance
 from hypotheta.plots.style import Label
 from hypotheta.significance import BestCut, SignificanceScan
 from hypotheta.stages.analysis import NOMINAL, Analysis, spread
+from hypotheta.stages.closure import read_closures
 from hypotheta.stages.files import read_csv
 from hypotheta.stages.limits import read_limits
 from hypotheta.stages.significance import cuts
 from hypotheta.stages.store import Store
+from hypotheta.stages.templates import read_manifest
 from hypotheta.statistics import Template, fill
 
 __all__ = ["Picture", "Pictures", "words"]
@@ -190,6 +193,13 @@ class Pictures:
             if scan.discriminant == self.focus:
                 figure = brazil_band(scan, self.parameter, label=self.label)
                 yield f"limits_{scan.discriminant}", f"Expected limit and band of {words(scan.discriminant)}.", figure
+
+    def template_closure(self) -> Iterator[Picture]:
+        """Draw how interpolated signal templates change the limit, where that was tested."""
+        tested = read_closures(self.analysis, read_manifest(self.analysis))
+        if tested:
+            figure = plot_template_closure(list(tested.values()), self.parameter, label=self.label)
+            yield "interpolated_limits", "Limits with interpolated signal templates over simulated ones.", figure
 
     def _backgrounds(self) -> list[str]:
         return self.analysis.catalogue.names("background")

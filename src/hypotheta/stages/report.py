@@ -6,6 +6,7 @@ from typing import Any
 from hypotheta import __version__
 from hypotheta.report import Figure, Section, Table, limits_text, page
 from hypotheta.stages.analysis import NOMINAL, Analysis
+from hypotheta.stages.closure import read_closures
 from hypotheta.stages.config import SignificanceConfig
 from hypotheta.stages.figures import save_figures
 from hypotheta.stages.files import (
@@ -25,6 +26,7 @@ from hypotheta.stages.pictures import Picture, Pictures, words
 from hypotheta.stages.progress import progress
 from hypotheta.stages.store import Store
 from hypotheta.stages.study_pictures import StudyPictures
+from hypotheta.stages.templates import read_manifest
 
 __all__ = ["report"]
 
@@ -88,6 +90,7 @@ def _sections(
         yield _best_cuts(analysis, drawn, config.significance)
     if config.binning is not None:
         yield _limits(analysis, drawn)
+        yield from _between(analysis, drawn)
         if (analysis.results / "fits.json").exists():  # a run by hand may do without
             fits = read_fits(analysis.results / "fits.json")
             yield fit_section(analysis, fits, _figures(analysis, fit_pictures(analysis, fits)))
@@ -174,6 +177,27 @@ def _limits(analysis: Analysis, drawn: Pictures) -> Section:
     )
 
 
+def _between(analysis: Analysis, drawn: Pictures) -> Iterator[Section]:
+    """Return the section that says how far limits between simulated hypotheses can be trusted."""
+    tested = read_closures(analysis, read_manifest(analysis))
+    if not tested:
+        return
+    rows = [[closure.verdict.status, closure.verdict.message] for closure in tested.values()]
+    yield Section(
+        "Limits between simulated hypotheses",
+        [
+            "Between simulated hypotheses the signal template is interpolated: quantiles of the observable, or of the "
+            "background efficiency of a cut on the score, with up to two neighbours on each side. Here each simulated "
+            "hypothesis but the first and last is left out in turn, which doubles the gap, and its interpolated "
+            "template takes the place of the simulated one. The root mean square of the differences is a nuisance of "
+            "every interpolated signal. How well a classifier's score itself works between its training points is not "
+            "tested here, but by leaving points out of the training. The table is tables/interpolated_limits.csv."
+        ],
+        tables=[Table(["verdict", "what was found"], rows)],
+        figures=_figures(analysis, drawn.template_closure()),
+    )
+
+
 def _figures(analysis: Analysis, pictures: Iterable[Picture]) -> list[Figure]:
     return save_figures(analysis.results / "plots", pictures)
 
@@ -257,15 +281,19 @@ def _findings_table(analysis: Analysis) -> Table:
 def _limits_table(analysis: Analysis) -> Table:
     scans = read_limits(analysis)
     columns = [p.column for p in analysis.space.of_kind("signal")]
+    by_theta = [{point.theta: point for point in scan.points} for scan in scans]
     body = []
-    for points in zip(*(scan.points for scan in scans), strict=True):
+    for theta in sorted({t for found in by_theta for t in found}, key=lambda t: tuple(t.values.values())):
         cells = []
-        for p in points:
+        for p in (found.get(theta) for found in by_theta):
+            if p is None:  # not every discriminant can be evaluated between simulated hypotheses
+                cells.append("")
+                continue
             expected = p.status if p.expected_pb is None else f"{p.expected_pb:.3f}"
             if p.expected_error_pb is not None:
                 expected += f" ± {p.expected_error_pb:.3f}"
             cells.append(expected if p.observed_pb is None else f"{expected}, observed {p.observed_pb:.3f}")
-        body.append([*(f"{v:g}" for v in points[0].theta.values.values()), *cells])
+        body.append([*(f"{v:g}" for v in theta.values.values()), *cells])
     return Table([*columns, *(s.discriminant.replace("_", " ") for s in scans)], body, "Median expected limit, pb")
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hypotheta.classifiers.crossfit import CrossFitted
 from hypotheta.dataset import Dataset
-from hypotheta.errors import ConfigurationError, InputFileError, closest
+from hypotheta.errors import ConfigurationError, InputFileError, UntrainedHypothesisError, closest
 from hypotheta.features import FeatureTable
 from hypotheta.ntuples import read_metadata, read_tree
 from hypotheta.parameters import ThetaPoint
@@ -51,6 +51,8 @@ class Store:
     _scores: dict[tuple[str, str], dict[str, NDArray[Any]]] = field(default_factory=dict)
     _medians: dict[str, float] = field(default_factory=dict)
     _models: dict[Path, CrossFitted] = field(default_factory=dict)
+    _unscored: dict[tuple[str, str, str], Array] = field(default_factory=dict)
+    _unscored_point: str = ""
 
     def metadata(self, sample: str) -> dict[str, Any]:
         """Return what the features stage left beside the trees: cutflow, cross section, provenance."""
@@ -159,9 +161,13 @@ class Store:
     def discriminant(self, name: str, sample: str, variation: str, point: ThetaPoint) -> Array:
         """Return the values that fill a discriminant's templates: the observable itself, or a classifier's logits.
 
-        A signal sample at a hypothesis other than its own (an injected signal) is scored on the spot.
+        A signal sample at a hypothesis other than its own (an injected signal) is scored on the spot, and so is every
+        sample at a hypothesis without simulation.
         """
         own = self.analysis.catalogue[sample].theta
+        signal = ThetaPoint({p.name: point[p.name] for p in self.analysis.space.of_kind("signal")})
+        if name != "observable" and signal not in self.analysis.hypotheses:
+            return self._score_now(name, sample, variation, point)
         if name != "observable" and any(point[k] != v for k, v in own.items()):
             table = self.table(sample, variation)
             model = self.classifier(name)
@@ -169,6 +175,27 @@ class Store:
         if name == "observable":
             return self.table(sample, variation).column(self.analysis.config.observable.feature).astype(np.float64)
         return self.logit(name, sample, variation, point)
+
+    def _score_now(self, name: str, sample: str, variation: str, point: ThetaPoint) -> Array:
+        """Score a sample; kept until another hypothesis is asked for, as a grid of them would fill the memory.
+
+        Raises:
+            UntrainedHypothesisError: when the classifier does not cover the hypothesis.
+        """
+        model = self.classifier(name)
+        if not model.covers(point):
+            raise UntrainedHypothesisError(
+                f"'{name}' cannot be evaluated at {point}: it was not trained there and does not interpolate; choose a "
+                "parameterized classifier, the observable, or a simulated hypothesis"
+            )
+        if self._unscored_point != point.slug:
+            self._unscored.clear()
+            self._unscored_point = point.slug
+        key = (name, sample, variation)
+        if key not in self._unscored:
+            table = self.table(sample, variation)
+            self._unscored[key] = model.logit(table.matrix(model.feature_names), point, table.event_id)
+        return self._unscored[key]
 
     def score(self, name: str, sample: str, variation: str, point: ThetaPoint) -> Array:
         """Return a score that rises from background-like to signal-like, for AUCs and cuts.

@@ -22,10 +22,12 @@ from hypotheta.parameters import ThetaPoint
 from hypotheta.statistics.model import MODIFIER_SETTINGS, POI, ModelConfig, Normalisation, Shape, Systematic
 from hypotheta.statistics.templates import NOMINAL, Template, TemplateSet
 
-__all__ = ["DataLabel", "Workspace", "asimov", "build_workspace"]
+__all__ = ["DataLabel", "SignalTemplate", "Workspace", "asimov", "build_workspace"]
 
 #: what the observation is; ``asimov`` is the blinded default
 DataLabel = Literal["asimov", "pseudo-data", "data"]
+#: whether the signal was simulated at the hypothesis
+SignalTemplate = Literal["simulated", "interpolated"]
 
 Spec = dict[str, Any]
 Floats = NDArray[np.float64]
@@ -44,6 +46,7 @@ class Workspace:
         discriminant: which discriminant was filled.
         data: what the observation is.
         mc_errors: channel → sample → relative MC error of each bin (0 in empty ones), the signal among them.
+        signal_template: whether the signal was simulated at this θ or interpolated.
     """
 
     spec: Spec
@@ -51,6 +54,15 @@ class Workspace:
     discriminant: str = ""
     data: DataLabel = "asimov"
     mc_errors: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
+    signal_template: SignalTemplate = "simulated"
+
+    @property
+    def poi_range(self) -> float:
+        """Upper bound of μ in the specification; pyhf's own default where it has none."""
+        for parameter in self.spec["measurements"][0]["config"].get("parameters", []):
+            if parameter["name"] == POI and "bounds" in parameter:
+                return float(parameter["bounds"][0][1])
+        return 10.0
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -60,6 +72,7 @@ class Workspace:
             "discriminant": self.discriminant,
             "data": self.data,
             "mc_errors": {channel: dict(errors) for channel, errors in self.mc_errors.items()},
+            "signal_template": self.signal_template,
         }
 
     @classmethod
@@ -71,6 +84,7 @@ class Workspace:
             metadata["discriminant"],
             metadata["data"],
             metadata["mc_errors"],
+            metadata.get("signal_template", "simulated"),
         )
 
 
@@ -98,6 +112,7 @@ def build_workspace(
     data: Mapping[str, ArrayLike] | None = None,
     data_label: DataLabel = "asimov",
     discriminant: str = "",
+    signal_template: SignalTemplate = "simulated",
 ) -> Workspace:
     """Build and validate the workspace of one θ.
 
@@ -108,6 +123,7 @@ def build_workspace(
         data: region → observed events of each bin; the background's Asimov set when None (blinded).
         data_label: what ``data`` is; an Asimov set with injected signal is still ``asimov``.
         discriminant: name of the discriminant.
+        signal_template: whether the signal was simulated at this θ or interpolated.
 
     Returns:
         The workspace, accepted by pyhf's schema and model.
@@ -137,7 +153,7 @@ def build_workspace(
     }
     spec = {"channels": channels, "observations": observations, "measurements": [measurement], "version": "1.0.0"}
     pyhf.Workspace(spec).model(modifier_settings=MODIFIER_SETTINGS, validate=False)  # against pyhf's schema, and builds
-    return Workspace(spec, theta, discriminant, data_label, _mc_errors(templates, theta, config))
+    return Workspace(spec, theta, discriminant, data_label, _mc_errors(templates, theta, config), signal_template)
 
 
 def _sample(templates: TemplateSet, theta: ThetaPoint, region: str, name: str, config: ModelConfig) -> dict[str, Any]:
@@ -203,7 +219,8 @@ def _observation(values: ArrayLike, region: str, n_bins: int) -> list[float]:
 def _poi_range(templates: TemplateSet, theta: ThetaPoint, config: ModelConfig) -> dict[str, Any]:
     """Choose the range of μ from the Gaussian σ(μ) = (sᵀ V⁻¹ s)^−1/2, V = statistical + systematic covariance.
 
-    The median expected limit is about 2σ; 10σ hold the observed limit of an excess of 5σ and more.
+    The median expected limit is about 2σ; 10σ hold the observed limit of an excess of 5σ and more. With next to no
+    background it is 3 events, whatever σ.
     """
     s = np.concatenate([templates.get(theta, region, config.signal).values for region in config.regions])
     totals = [templates.total(theta, region, config.backgrounds) for region in config.regions]
@@ -211,7 +228,7 @@ def _poi_range(templates: TemplateSet, theta: ThetaPoint, config: ModelConfig) -
     for systematic in config.systematics:
         shift = np.concatenate([_background_shift(templates, theta, r, config, systematic) for r in config.regions])
         covariance += np.outer(shift, shift)
-    sigma = float(1.0 / np.sqrt(s @ np.linalg.solve(covariance, s)))
+    sigma = max(float(1.0 / np.sqrt(s @ np.linalg.solve(covariance, s))), 1.0 / float(s.sum()))
     return {"name": POI, "inits": [2.0 * sigma], "bounds": [[0.0, 10.0 * sigma]]}
 
 
