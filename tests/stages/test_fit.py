@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hypotheta.cli import main
-from hypotheta.errors import ConfigurationError, InputFileError
+from hypotheta.errors import ConfigurationError, InputFileError, UntrainedHypothesisError
 from hypotheta.stages.config import DataConfig, FitConfig
 from hypotheta.stages.files import read_csv, read_json, write_json
 from hypotheta.stages.fit import fit, fit_options
@@ -126,6 +126,15 @@ def test_a_part_has_a_folder_of_its_own(copy):
     assert not (copy.results / "fits.json").exists()
 
 
+def test_a_hypothesis_without_simulation_is_fitted_with_its_own_nuisance(copy, quick):
+    for folder in ("features", "scores", "models"):
+        (copy.results / folder).symlink_to(quick[0].results / folder)
+    fit(copy, at="mass=800", discriminant="observable")
+    (summary,) = read_fits(copy.results / "fits/observable/mass_800/fits.json")
+    assert summary.theta == {"mass": 800.0}
+    assert "signal_interpolation" in {pull.parameter for pull in summary.pulls}
+
+
 def test_the_configuration_chooses(copy):
     chosen = with_fit(
         copy,
@@ -184,8 +193,10 @@ def test_a_failed_fit_is_told_and_draws_nothing(copy):
 def test_wrong_choices_are_named(copy, tmp_path):
     with pytest.raises(ConfigurationError, match="no workspace of 'observables'; did you mean 'observable'"):
         fit(copy, discriminant="observables")
-    with pytest.raises(ConfigurationError, match="no workspace at mass = 800"):
-        fit(copy, at="mass=800")
+    with pytest.raises(ConfigurationError, match="'observable' has no workspace at mass = 800; did you mean"):
+        fit(with_fit(copy, hypotheses=({"mass": 800},)), discriminant="observable")
+    with pytest.raises(UntrainedHypothesisError, match="outside the simulated range"):
+        fit(copy, at="mass=80")
     empty = replace(copy, results=tmp_path / "empty")
     with pytest.raises(InputFileError, match="run 'hypotheta templates' first"):
         fit(empty)
