@@ -38,7 +38,7 @@ def test_everything_is_there(workspace):
     assert found.result.minos["mu"].down < 0 < found.result.minos["mu"].up
     assert [scan.parameter for scan in found.scans] == ["mu", "jer", "jes", "luminosity", "xsec_ttbar"]
     assert [plane.parameters for plane in found.planes] == [("mu", "jes")]
-    assert len(found.planes[0].x) == 6
+    assert len(found.planes[0].x) == 7
     assert {g.group for g in found.ranking.groups} == {"jets", "luminosity", "xsec_ttbar", "MC statistics"}
     assert found.templates.regions[0].data is not None
 

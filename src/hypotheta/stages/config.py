@@ -198,7 +198,7 @@ class FitConfig(_Strict):
     discriminants: tuple[Name, ...] | None = None
     hypotheses: tuple[Mapping[str, float], ...] | None = None
     planes: tuple[Name, ...] | None = None
-    scan_points: Annotated[int, Field(ge=3)] = 31
+    scan_points: Annotated[int, Field(ge=3)] = 25
     mu_range: tuple[float, float] | None = None
     asimov_cross_section_pb: Annotated[float, Field(ge=0)] = 0.0
     toys: Annotated[int, Field(ge=0)] = 0
