@@ -158,4 +158,6 @@ def _written(analysis: Analysis, built: Built) -> dict[str, Any]:
     workspace, slug = built.workspace, built.workspace.theta.slug
     write_json(workspace_path(analysis, workspace.discriminant, slug), workspace.spec)
     shaping = [step.to_dict() for step in built.steps]
-    return {**workspace.metadata, "slug": slug, "edges": built.edges, "shaping": shaping}
+    edges = {region: bins.edges.tolist() for region, bins in built.bins.items()}
+    chosen = {region: bins.chosen for region, bins in built.bins.items()}
+    return {**workspace.metadata, "slug": slug, "edges": edges, "binning": chosen, "shaping": shaping}

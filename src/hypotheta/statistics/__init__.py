@@ -4,12 +4,13 @@ Which one do I use? `fill` and `TemplateSet`, `check_templates` and perhaps `sha
 `limit_point`, a `LimitScan` a discriminant.
 """
 
-from hypotheta.statistics.binning import merge_edges
+from hypotheta.statistics.binning import Bins, merge_edges
 from hypotheta.statistics.closure import ClosurePoint, TemplateClosure, compare_templates
 from hypotheta.statistics.fits import FitResult, best_fit
 from hypotheta.statistics.limits import LimitPoint, LimitScan, limit_point
 from hypotheta.statistics.model import ModelConfig, Normalisation, Shape, Systematic
 from hypotheta.statistics.morphing import EfficiencyAxis, WeightedValues, morph, neighbour_weights
+from hypotheta.statistics.optimise import choose_edges, expected_sigma
 from hypotheta.statistics.shaping import Step, Treatment, shape_templates
 from hypotheta.statistics.switches import scale_luminosity, without_mc_statistics, without_nuisances
 from hypotheta.statistics.templates import NOMINAL, Template, TemplateKey, TemplateSet, fill, yields_table
@@ -18,6 +19,7 @@ from hypotheta.statistics.workspace import DataLabel, Workspace, asimov, build_w
 
 __all__ = [
     "NOMINAL",
+    "Bins",
     "ClosurePoint",
     "DataLabel",
     "EfficiencyAxis",
@@ -41,7 +43,9 @@ __all__ = [
     "best_fit",
     "build_workspace",
     "check_templates",
+    "choose_edges",
     "compare_templates",
+    "expected_sigma",
     "fill",
     "limit_point",
     "merge_edges",
