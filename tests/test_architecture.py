@@ -15,12 +15,23 @@ SOURCE = Path(hypotheta.__file__).parent
 #: the order of the rooms; imports go to rooms before one's own only
 ROOMS = [
     *("errors", "units", "hashing", "parameters", "kinematics", "catalogue", "events", "ntuples", "simulation"),
-    *("selection", "features", "dataset", "exact", "classifiers", "diagnostics", "significance", "statistics"),
+    *(
+        "selection",
+        "features",
+        "dataset",
+        "information",
+        "exact",
+        "classifiers",
+        "diagnostics",
+        "significance",
+        "statistics",
+    ),
     *("plots", "report", "stages", "workflow", "cli", "__main__"),
 ]
 #: heavy packages and the only rooms that may import them
 HEAVY = {
     "torch": {"classifiers"},
+    "hepdata_lib": {"statistics"},
     "xgboost": {"classifiers"},
     "matplotlib": {"plots", "stages"},
     "mplhep": {"plots"},

@@ -16,10 +16,10 @@ from hypotheta.plots.responses import ResponseCurve, plot_responses
 from hypotheta.plots.scans import Series, plot_scan
 from hypotheta.plots.style import Label
 
-__all__ = ["Picture", "pictures"]
+__all__ = ["LABEL", "Picture", "pictures"]
 
 Array = NDArray[np.float64]
-_LABEL = Label("hypotheta", "exact toy")
+LABEL = Label("hypotheta", "exact toy")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _histogram(results: Results) -> Picture:
     return Picture(
         "histogram",
         f"{problem.events} events of background and of each signal.",
-        plot_shapes(edges, shapes, xlabel="x", filled=1, label=_LABEL),
+        plot_shapes(edges, shapes, xlabel="x", filled=1, label=LABEL),
         {"low": edges[:-1], "high": edges[1:], **counts},
     )
 
@@ -80,7 +80,7 @@ def _responses(results: Results, classifier: str) -> Picture:
         columns |= {results.slug(point): one.response, f"{results.slug(point)}_exact": exact}
     starred = any(curve.name.endswith("*") for curve in curves)
     title = words(classifier) + (" (* not trained there)" if starred else "")
-    figure = plot_responses(x, curves, xlabel="x", reference="exact", difference=True, title=title, label=_LABEL)
+    figure = plot_responses(x, curves, xlabel="x", reference="exact", difference=True, title=title, label=LABEL)
     caption = f"Response of the {words(classifier)} (first seed) and the exact posterior under it."
     return Picture(f"responses_{classifier}", caption, figure, columns)
 
@@ -102,7 +102,7 @@ def _roc(results: Results, point: Point) -> Picture:
         reference="optimum",
         difference=True,
         title=f"AUC at {results.text(point)} (optimum: {problem.exact.optimal_auc(*point):.5f})",
-        label=_LABEL,
+        label=LABEL,
     )
     return Picture(f"roc_{results.slug(point)}", f"ROC curves at {results.text(point)} (first seed).", figure, columns)
 
@@ -123,7 +123,7 @@ def _scan(results: Results, rest: Point, number: str, ylabel: str) -> Picture:
         hollow_label="not trained there",
         logy=True,
         title=results.text(rest) or None,
-        label=_LABEL,
+        label=LABEL,
     )
     caption = f"{ylabel}, median over seeds, along {symbol}."
     return Picture("_".join([number, *([results.slug(rest)] if rest else [])]), caption, figure)

@@ -4,6 +4,8 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from measure import SHIFTS
+from measured import Measurements, shift_text
 from pictures import Picture, pictures
 from results import Results, words
 from study import Settings
@@ -16,22 +18,26 @@ from hypotheta.stages.files import Provenance, file_digest, write_bytes, write_c
 __all__ = ["write_report"]
 
 
-def write_report(settings: Settings, results: Sequence[Results], folder: Path, source: Path) -> str:
+def write_report(
+    settings: Settings, results: Sequence[Results], measurements: Sequence[Measurements], folder: Path, source: Path
+) -> str:
     """Write everything that the analysis leaves behind; return a summary for the terminal.
 
     Args:
         settings: the numbers of the analysis.
         results: of each problem.
+        measurements: of each problem that is measured in.
         folder: where everything goes.
         source: the YAML file, for the provenance.
     """
-    verdicts = [verdict for one in results for verdict in one.verdicts()]
+    verdicts = [verdict for one in (*results, *measurements) for verdict in one.verdicts()]
     listed = [verdict.to_dict() for verdict in verdicts]
     write_csv(folder / "tables" / "verdicts.csv", list(Verdict.__dataclass_fields__), listed)
     write_json(folder / "verdicts.json", {"status": worst(verdicts), "verdicts": listed})
     provenance = Provenance("toy", settings.seeds[0], 1, file_digest(source))
     write_json(folder / "provenance.json", provenance.to_dict())
     sections = [_verdicts(verdicts, settings), *(_section(one, folder) for one in results)]
+    sections += [_measured(one, folder) for one in measurements]
     path = folder / "report.html"
     write_text(path, page(settings.title, sections, footer=f"Made by hypotheta {__version__}."))
     lines = [f"{v.status:4}  {v.name} {_value(v)}, limit {v.limit:g}" for v in verdicts]
@@ -40,7 +46,7 @@ def write_report(settings: Settings, results: Sequence[Results], folder: Path, s
 
 
 def _value(verdict: Verdict) -> str:
-    return f"{verdict.value:.2g} ± {verdict.error or 0:.1g}"
+    return f"{verdict.value:.4g} ± {verdict.error or 0:.1g}"
 
 
 def _verdicts(verdicts: Sequence[Verdict], settings: Settings) -> Section:
@@ -77,6 +83,35 @@ def _section(results: Results, folder: Path) -> Section:
             Table(["", *columns[1:]], [_seconds(results)], "Training on one core"),
         ],
         figures=figures,
+    )
+
+
+def _measured(one: Measurements, folder: Path) -> Section:
+    tables = {"sigma": list(one.rows()), "sigma_by_seed": list(one.rows_by_seed()), "bias": list(one.bias_rows())}
+    for suffix, rows in tables.items():
+        write_csv(folder / "tables" / f"{one.name}_{suffix}.csv", list(rows[0]), rows)
+    columns = one.problem.columns
+    sigmas = [[title, *("" if s is None else f"{s:.2f}" for s in sigmas)] for title, sigmas in one.lines()]
+    shifts = ["bias of s / σ(s)", *map(shift_text, SHIFTS)]
+    biases = [[row.pop("observable"), *(f"{pull:+.2f}" for pull in row.values())] for row in one.bias_rows()]
+    return Section(
+        one.problem.title,
+        [
+            "s = 50 signal events on b = 1000; r, λ and b act on background only (arXiv:1806.04743). One network with "
+            "r and λ among its inputs gives the score at nominal and its derivatives by both; cells in them are merged "
+            "by their efficient score on events of their own. Uncertainties are asymptotic, from the bins' expectation "
+            "and its derivatives on further events; published rows are the paper's.",
+            "Biases are of a HistFactory fit with all three nuisances constrained, to the expectation with r, λ or "
+            "both shifted. Its templates are exact at ±2σ of one nuisance; between, and for both at once, they are "
+            "interpolated. Part of each bias is the pull of the constraint itself.",
+        ],
+        tables=[
+            Table(["σ(s)", *columns], sigmas, "σ(s) in events, median over seeds; columns: the nuisances"),
+            Table(
+                shifts, biases, "Median over seeds; σ(s) with all nuisances constrained, shifts in units of their width"
+            ),
+        ],
+        figures=[_written(one.picture(), one.name, folder)],
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+from measure import Measured, Measurement, measure
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -21,7 +22,7 @@ from hypotheta.exact import GaussianOnFlat, ShiftedGaussianOnFlat
 from hypotheta.hashing import seed_of
 from hypotheta.stages.parallel import run_each
 
-__all__ = ["Evaluation", "Grid", "Point", "Problem", "Settings", "evaluate", "run"]
+__all__ = ["Evaluation", "Grid", "Point", "Problem", "Settings", "evaluate", "run", "run_measurements"]
 
 _LOG = logging.getLogger(__name__)
 Array = NDArray[np.float64]
@@ -157,7 +158,8 @@ class Settings(_Strict):
 
     title: str
     seeds: Annotated[tuple[int, ...], Field(min_length=1)]
-    problems: Mapping[str, Problem]
+    problems: Mapping[str, Problem] = Field(default_factory=dict)
+    measurements: Mapping[str, Measurement] = Field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> "Settings":
@@ -253,4 +255,13 @@ def run(settings: Settings, *, jobs: int = 1) -> dict[str, list[Evaluation]]:
     for (name, (_, classifier, seed)), evaluations in zip(tasks, results, strict=True):
         _LOG.info("%s, seed %d, %s: trained in %.1f s", name, seed, classifier, evaluations[0].seconds)
         found[name] += evaluations
+    return found
+
+
+def run_measurements(settings: Settings, *, jobs: int = 1) -> dict[str, list[Measured]]:
+    """Train and measure everything that is a measurement; what was found in each problem by name."""
+    tasks = [(name, (problem, seed)) for name, problem in settings.measurements.items() for seed in settings.seeds]
+    found: dict[str, list[Measured]] = {name: [] for name in settings.measurements}
+    for (name, _), measured in zip(tasks, run_each(measure, [task for _, task in tasks], jobs=jobs), strict=True):
+        found[name] += measured
     return found

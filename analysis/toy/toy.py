@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from measured import Measurements
 from report import write_report
 from results import Results
-from study import Settings, run
+from study import Settings, run, run_measurements
 
 from hypotheta.errors import HypothetaError
 
@@ -32,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = options.out or options.settings.parent / "results"
         found = run(settings, jobs=options.jobs)
         results = [Results(name, problem, found[name]) for name, problem in settings.problems.items()]
-        summary = write_report(settings, results, folder, options.settings)
+        measured = run_measurements(settings, jobs=options.jobs)
+        measurements = [Measurements(name, one, measured[name]) for name, one in settings.measurements.items()]
+        summary = write_report(settings, results, measurements, folder, options.settings)
     except HypothetaError as err:
         print(f"toy: {err}", file=sys.stderr)
         return 2

@@ -11,7 +11,7 @@ import yaml
 from hypotheta.exact import GaussianOnFlat
 
 FOLDER = Path(__file__).parents[2] / "analysis" / "toy"
-MODULES = ("toy", "report", "pictures", "results", "study")
+MODULES = ("toy", "report", "pictures", "results", "study", "measure", "measured")
 #: another width, range and grid than those of the repository, and few events
 OTHER = {
     "title": "another toy",
@@ -186,3 +186,90 @@ def test_bad_numbers_are_told_in_one_line(toy, tmp_path, capsys, keys, value, me
     assert message in said
     assert said.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+# ---- measurements: INFERNO's problem, small
+
+MERGED = {"type": "merged", "of": "network", "axes": "score", "constraints": {"r": 0.4, "rate": 1}, "strength": 1}
+SMALL = {
+    "title": "a small measurement",
+    "seeds": [3],
+    "measurements": {
+        "small": {
+            "title": "few events",
+            "events": 4000,
+            "tuning_events": 1000,
+            "map_events": 8000,
+            "test_events": 40_000,
+            "r": [-0.8, 0, 0.8],
+            "rate": [1.5, 3, 4.5],
+            "network": {"type": "network", "hidden": [32, 32], "epochs": 6, "batch_size": 500},
+            "observables": {
+                "score": {"title": "the score", "bins": MERGED | {"cells": [60], "bins": None}},
+                "merged": {
+                    "title": "merged bins",
+                    "bins": MERGED | {"cells": [6, 3, 3], "bins": 12, "normalisation": 0.1},
+                    "limits": [None, None, None, None, 18.5],
+                    "bias": 0.5,
+                    "never_worse_than": "score",
+                },
+            },
+            "published": {"published": [15.0, 19.0, 24.0, 21.5, None]},
+        }
+    },
+}
+
+
+def test_merged_bins_measure_better_than_the_score(toy, tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(SMALL, sort_keys=False), encoding="utf-8")
+    assert toy.main([str(path), "--out", str(tmp_path / "out")]) == 0
+    tables = tmp_path / "out" / "tables"
+    published, score, merged, optimum = rows(tables / "small_sigma.csv")
+    assert [row["observable"] for row in (published, merged, optimum)] == [
+        "published",
+        "merged bins",
+        "unbinned optimum",
+    ]
+    assert published["sigma_and_b_constrained"] == ""
+    columns = [c for c in optimum if c.startswith("sigma_") and not c.endswith("_error")]
+    assert len(columns) == 5
+    for column in columns:
+        # 40,000 events of each class: about a per cent
+        assert float(optimum[column]) < 1.01 * float(merged[column])
+        assert float(merged[column]) < (1.05 if column == "sigma_none" else 1.0) * float(score[column])
+    assert float(merged["sigma_and_b_constrained"]) < 0.85 * float(score["sigma_and_b_constrained"])
+    (by_score, by_merged) = rows(tables / "small_bias.csv")
+    worst = {
+        row["observable"]: max(abs(float(row[f"pull_{k}"])) for k in ("r_p2", "r_m2", "rate_p2"))
+        for row in (by_score, by_merged)
+    }
+    assert worst["merged bins"] < worst["the score"]
+    verdicts = json.loads((tmp_path / "out" / "verdicts.json").read_text())["verdicts"]
+    names = [v["name"].partition("merged bins: ")[2] for v in verdicts]
+    assert names[0] == "σ(s), + b constrained"
+    assert names[1].startswith("|bias|/σ at ")
+    assert names[2].startswith("σ(s) to the score's, ")
+    assert (tmp_path / "out" / "report.html").read_text().count("<img") == 1
+    assert len(rows(tables / "small_sigma_by_seed.csv")) == 2
+
+
+def test_what_a_measurement_compares_with_must_be_there(toy, tmp_path, capsys):
+    settings = copy.deepcopy(SMALL)
+    settings["measurements"]["small"]["observables"]["merged"]["never_worse_than"] = "scores"
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    assert toy.main([str(path), "--out", str(tmp_path / "out")]) == 2
+    assert "never_worse_than: there is no 'scores'; did you mean 'score'?" in capsys.readouterr().err
+
+
+def test_the_measurements_of_the_repository_have_the_published_gates(study):
+    measurements = study.Settings.load(FOLDER / "toy.yaml").measurements
+    assert not measurements["inferno"].warped
+    assert measurements["warped"].warped
+    for one in measurements.values():
+        assert one.observables["merged_20"].limits == (15.45, 16.35, 16.55, 16.5, 18.1)
+        assert one.observables["merged_20"].bins.bins == 20
+        assert one.observables["merged_40"].never_worse_than == "score"
+    published = measurements["inferno"].published["published INFERNO, 10 bins"]
+    assert published == (15.51, 16.79, 16.95, 16.89, 18.68)

@@ -121,13 +121,22 @@ def test_batch_delivery():
 
 ENSEMBLE = """
 import json, time
+from dataclasses import replace
 import numpy as np
 from hypotheta.classifiers import NetworkConfig
 from hypotheta.classifiers.networks import ParameterizedNetwork
 from hypotheta.exact import GaussianOnFlat
 
 toy = GaussianOnFlat(0.25, -4, 4)
-train, tuning = (toy.sample((-2, -1, 0, 1, 2), n, np.random.default_rng(s)) for n, s in ((4000, 0), (100, 1)))
+names = tuple(f"x{i}" for i in range(27))  # as many as the analysis has: one that tells, and noise
+
+def events(n, seed):
+    rng = np.random.default_rng(seed)
+    data = toy.sample((-2, -1, 0, 1, 2), n, rng)
+    noise = rng.standard_normal((len(data), 26), dtype=np.float32)
+    return replace(data, x=np.hstack([data.x, noise]), feature_names=names)
+
+train, tuning = events(4000, 0), events(100, 1)
 
 def epoch_and_loss(members):
     ends = []
@@ -209,8 +218,8 @@ def test_score_grid():
     np.testing.assert_allclose(found, whole, rtol=0, atol=1e-6)
     np.testing.assert_allclose(found, chunked, rtol=0, atol=1e-6)
     say("scores at 12 θ", seconds, plain, f"({better / seconds:.1f} times a loop in chunks)")
-    assert plain > 1.5 * seconds
-    assert better > 0.9 * seconds
+    assert plain > 3 * seconds
+    assert better > 1.5 * seconds
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of the memory is read from /proc")

@@ -56,7 +56,7 @@ def test_fewer_than_three_folds_are_refused():
 class Told:
     """A classifier whose logit is its number: it tells who scored an event."""
 
-    members = 2
+    members, common_scale = 2, False
 
     def __init__(self, number):
         self.number = float(number)

@@ -197,7 +197,13 @@ def test_predict_in_chunks_is_the_whole():
     x, theta = drawn(5_000, 2), drawn(5_000, 2, 1)
     torch.testing.assert_close(predict(networks, x, theta), networks(x, theta).detach())
     assert predict(networks, x[:0], theta[:0]).shape == (3, 0)
-    points = theta[:4]
+
+
+@pytest.mark.parametrize("conditioning", ["concatenated", "affine"])
+@pytest.mark.parametrize("activation", ["silu", "relu", "tanh"])  # there is no fused kernel for the last
+def test_a_grid_is_one_hypothesis_after_the_other(conditioning, activation):
+    networks = random_networks(conditioning=conditioning, activation=activation)
+    x, points = drawn(5_000, 2), drawn(4, 2, 1)
     grid = predict_grid(networks, x.numpy(), points)
     for j, point in enumerate(points):
         whole = networks(x, point.expand(5_000, 2)).detach().double().mean(dim=0)

@@ -175,6 +175,7 @@ def test_output_that_cannot_be_written(analysis, capfd):
 def test_stage_before_is_missing(analysis, capfd):
     refuse(analysis, capfd, "train", "--classifier", "parameterized_bdt", match=["run 'hypotheta features'"])
     refuse(analysis, capfd, "limits", match=["manifest.json", "run 'hypotheta templates'"])
+    refuse(analysis, capfd, "fit", match=["manifest.json", "run 'hypotheta templates'"])
 
 
 @pytest.mark.parametrize(
@@ -219,6 +220,7 @@ def test_wrong_option_and_missing_analysis(capfd, tmp_path):
 
 
 def test_every_help_shows_an_example(capfd):
-    for verb in ("generate", "features", "train", "score", "diagnose", "significance", "templates", "limits", "report"):
+    verbs = "generate features train score export diagnose significance templates limits fit report"
+    for verb in verbs.split():
         assert main([verb, "--help"]) == 0
         assert f"hypotheta {verb}" in capfd.readouterr().out

@@ -85,3 +85,11 @@ def test_bad_input_is_named():
         Series("a", [1, 2], [1, 2], [1])
     with pytest.raises(ConfigurationError, match="give at least one series"):
         plot_scan([], **AXES)
+
+
+def test_cases_have_names_instead_of_values(looks_right):
+    names = ["none", "one", "both\nconstrained"]
+    series = [Series(name, np.arange(3.0), [1.0, 2.0, 1.5]) for name in ("ours", "theirs")]
+    figure = plot_scan(series, differences=series, cases=names, dodge=0.1, **AXES | {"xlabel": "Nuisances"})
+    assert [tick.get_text() for tick in figure.axes[-1].get_xticklabels()] == names
+    looks_right(figure)

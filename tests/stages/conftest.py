@@ -8,6 +8,7 @@ import pytest
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.diagnose import diagnose
 from hypotheta.stages.features import features
+from hypotheta.stages.fit import fit
 from hypotheta.stages.limits import limits
 from hypotheta.stages.report import report
 from hypotheta.stages.score import score
@@ -28,6 +29,7 @@ def run(analysis):
     significance(analysis)
     templates(analysis)
     limits(analysis)
+    fit(analysis)
     return report(analysis)
 
 

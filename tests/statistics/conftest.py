@@ -45,3 +45,52 @@ def templates():
             ):
                 filled[THETA, region, sample, variation] = fill(x + shift, factor * w, np.linspace(0, 1, bins + 1))
     return TemplateSet(filled)
+
+
+def _spec(channels, observed, *, poi=None):
+    """Return a workspace of channels: name → [signal, background, modifiers of the background]."""
+    signal = [{"name": "mu", "type": "normfactor", "data": None}]
+    made = [
+        {
+            "name": name,
+            "samples": [
+                {"name": "background", "data": list(background), "modifiers": modifiers},
+                {"name": "signal", "data": list(s), "modifiers": signal},
+            ],
+        }
+        for name, (s, background, modifiers) in channels.items()
+    ]
+    parameters = [{"name": "mu", **poi}] if poi else []
+    return {
+        "channels": made,
+        "observations": [{"name": name, "data": list(values)} for name, values in observed.items()],
+        "measurements": [{"name": "data", "config": {"poi": "mu", "parameters": parameters}}],
+        "version": "1.0.0",
+    }
+
+
+@pytest.fixture(scope="session")
+def make_spec():
+    return _spec
+
+
+@pytest.fixture(scope="session")
+def counting():
+    """Return the workspace of one bin without nuisances."""
+
+    def make(signal, background, observed):
+        return _spec({"sr": ([signal], [background], [])}, {"sr": [observed]})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shifted():
+    """Return a linear histosys: ± its absolute shifts, exactly proportional to the parameter in code 4p."""
+
+    def make(name, nominal, shifts):
+        pairs = list(zip(nominal, shifts, strict=True))
+        data = {"hi_data": [n + d for n, d in pairs], "lo_data": [n - d for n, d in pairs]}
+        return {"name": name, "type": "histosys", "data": data}
+
+    return make

@@ -150,4 +150,9 @@ def test_the_fallback_is_a_fit_of_pyhf():
         for mu in (None, 1.5):
             ours = likelihood.fit(data, likelihood.nominal, mu=mu).x
             start = np.where(np.arange(len(ours)) == likelihood.poi, 1.5, likelihood.nominal)
-            np.testing.assert_allclose(likelihood._pyhf_fit(data, start, mu), ours, atol=0.02, rtol=0.02)
+            np.testing.assert_allclose(
+                likelihood._pyhf_fit(data, start, {} if mu is None else {likelihood.poi: mu}),
+                ours,
+                atol=0.02,
+                rtol=0.02,
+            )

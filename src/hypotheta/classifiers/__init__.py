@@ -5,6 +5,8 @@
 - ``bdt`` (`bdt.ParameterizedBDT`): boosted trees on the same inputs; a strong cross-check, a step function of θ.
 - ``per_hypothesis`` (`per_hypothesis.PerHypothesis`): one network a hypothesis; the yardstick at simulated
   hypotheses, useless between them.
+- ``merged`` (`merged.Merged`): not another score but bins of one, cut so that a fit with the event-kind parameters as
+  nuisances loses as little as possible; its output is the number of the bin.
 
 An analysis hardly uses these directly: `crossfit.CrossFitted` trains k of them, so that every event is scored by one
 that has not seen it. This module and `config` stay light; torch and xgboost are imported with the classes.
@@ -14,8 +16,16 @@ from hypotheta.classifiers.config import (
     AnyClassifierConfig,
     BDTConfig,
     ClassifierConfig,
+    MergedConfig,
     NetworkConfig,
     PerHypothesisConfig,
 )
 
-__all__ = ["AnyClassifierConfig", "BDTConfig", "ClassifierConfig", "NetworkConfig", "PerHypothesisConfig"]
+__all__ = [
+    "AnyClassifierConfig",
+    "BDTConfig",
+    "ClassifierConfig",
+    "MergedConfig",
+    "NetworkConfig",
+    "PerHypothesisConfig",
+]

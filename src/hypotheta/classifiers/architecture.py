@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hypotheta.classifiers.config import TrainingConfig
+from hypotheta.classifiers.config import OptimisationConfig
 
 __all__ = ["Activation", "Condition", "ConditionedNetworks"]
 
@@ -48,6 +48,7 @@ class ConditionedNetworks(nn.Module):
         config: widths, activation, number of members.
         conditioning: how θ enters.
         generator: draws the initial weights (on the CPU); None leaves them at zero, to be loaded.
+        outputs: numbers that come out for each event; 1 is the logit.
     """
 
     x_offset: Tensor
@@ -59,9 +60,11 @@ class ConditionedNetworks(nn.Module):
         self,
         features: int,
         parameters: int,
-        config: TrainingConfig,
+        config: OptimisationConfig,
         conditioning: Literal["concatenated", "affine"],
         generator: torch.Generator | None,
+        *,
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         for name, size in (("x", features), ("theta", parameters)):
@@ -69,7 +72,7 @@ class ConditionedNetworks(nn.Module):
             self.register_buffer(f"{name}_scale", torch.ones(size))
         self.members = config.ensemble
         self.activation = _ACTIVATIONS[config.activation]
-        widths = [features, *config.hidden, 1]
+        widths = [features, *config.hidden, outputs]
         conditioned = config.hidden if conditioning == "affine" else config.hidden[:1]
         if not parameters:
             conditioned = ()

@@ -9,16 +9,19 @@ hypothesis and used everywhere has ``train_on: {mass: [1000]}, parameters: []``;
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hypotheta.dataset import NegativeWeights
+from hypotheta.information import Cut
 
 __all__ = [
     "AnyClassifierConfig",
     "BDTConfig",
     "ClassifierConfig",
     "InputConfig",
+    "MergedConfig",
     "NetworkConfig",
+    "OptimisationConfig",
     "PerHypothesisConfig",
     "TrainingConfig",
 ]
@@ -47,7 +50,7 @@ class InputConfig(BaseModel):
     flat_in: str | None = None
 
 
-class TrainingConfig(InputConfig):
+class OptimisationConfig(BaseModel):
     """How a network is built and trained.
 
     Args:
@@ -66,6 +69,8 @@ class TrainingConfig(InputConfig):
             wide layers only.
     """
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (64, 64, 64)
     activation: Literal["silu", "relu", "tanh"] = "silu"
     ensemble: PositiveInt = 1
@@ -76,6 +81,10 @@ class TrainingConfig(InputConfig):
     weight_decay: NonNegativeFloat = 0.1
     device: str = "auto"
     precision: Literal["full", "mixed"] = "full"
+
+
+class TrainingConfig(InputConfig, OptimisationConfig):
+    """What a network is shown and how it is trained: `InputConfig` and `OptimisationConfig`."""
 
 
 class NetworkConfig(TrainingConfig):
@@ -138,6 +147,57 @@ class PerHypothesisConfig(TrainingConfig):
     batch_size: PositiveInt = 300
 
 
-AnyClassifierConfig = NetworkConfig | BDTConfig | PerHypothesisConfig
+class MergedConfig(InputConfig):
+    """Bins that keep what a nuisance-parameterized classifier knows, see `hypotheta.classifiers.merged`.
+
+    What is seen of an event is what the other classifier sees, so that the settings of `InputConfig` stay as they are.
+
+    Args:
+        of: the classifier whose score is cut, under the same ``classifiers``; trained before.
+        axes: what is known of an event beside the score s at nominal. ``score``: t = ∂ logit s/∂ν of every event-kind
+            parameter that the classifier sees; ``background``: t_b, the same of the background alone, from a network
+            of its own: needed where signal moves with ν too (the JES), as t then carries its derivative as noise; or a
+            list of features.
+        cells: how many parts s is cut into, and each of these along each further axis.
+        bins: how many bins the cells are merged into; None leaves the cells, in order.
+        cut: where the sorted cells are cut, see `hypotheta.information.cut_scores`.
+        share: part of the nuisances' projection in the efficient score, see `hypotheta.information.merge_cells`.
+        constraints: event-kind parameter → width of its prior, in its own unit; one that is not named is free.
+        steps: event-kind parameter → distance to the nominal value of the shifted events from which derivatives are
+            taken; None: the next values in the grid.
+        normalisation: relative uncertainty of the background's yield, one more nuisance; None: it is known.
+        strength: signal strength at which the bins are best; 0 for limits.
+        min_expected: least expected background of a bin.
+        min_effective: least effective MC events of the background in a bin.
+        ratio: how the network behind t_b is trained.
+    """
+
+    type: Literal["merged"] = "merged"
+    of: str
+    axes: Literal["score", "background"] | Names = "background"
+    cells: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (15, 7)
+    bins: Annotated[int, Field(gt=1)] | None = 20
+    cut: Cut = "information"
+    share: Annotated[float, Field(ge=0, le=1)] = 0.8
+    constraints: Mapping[str, PositiveFloat] = Field(default_factory=dict)
+    steps: Mapping[str, PositiveFloat] = Field(default_factory=dict)
+    normalisation: PositiveFloat | None = None
+    strength: NonNegativeFloat = 0.0
+    min_expected: NonNegativeFloat = 5.0
+    min_effective: NonNegativeFloat = 20.0
+    ratio: OptimisationConfig = OptimisationConfig()
+
+    @model_validator(mode="after")
+    def _inputs_of_another(self) -> "MergedConfig":
+        set_here = sorted(set(InputConfig.model_fields) & self.model_fields_set)
+        if set_here and any(
+            getattr(self, name) != InputConfig.model_fields[name].get_default(call_default_factory=True)
+            for name in set_here
+        ):
+            raise ValueError(f"{', '.join(set_here)}: what is seen is what '{self.of}' sees; set it there")
+        return self
+
+
+AnyClassifierConfig = NetworkConfig | BDTConfig | PerHypothesisConfig | MergedConfig
 #: what stands under ``classifiers: {name: {type: …}}``; ``type`` tells the classes apart
 ClassifierConfig = Annotated[AnyClassifierConfig, Field(discriminator="type")]

@@ -57,6 +57,7 @@ class CrossFitted:
         rng: np.random.Generator,
         progress: Progress | None = None,
         checkpoint: Checkpoint | None = None,
+        base: "CrossFitted | None" = None,
     ) -> Self:
         """Train k models; training weights and θ prior come from each model's own training folds.
 
@@ -67,13 +68,17 @@ class CrossFitted:
             rng: source of all randomness.
             progress: told how far the training is.
             checkpoint: where the state of each training is kept; an interrupted one goes on from there.
+            base: trained with the same folds, for a ``merged`` classifier: model i is made of its model i, and so has
+                seen no event of fold i, either.
 
         Raises:
-            ConfigurationError: fewer than 3 folds.
+            ConfigurationError: fewer than 3 folds, or a base with another number of them.
             InvalidEventsError: a fold lacks a class at some θ, see `training_weights`.
         """
         if folds < 3:
             raise ConfigurationError(f"folds: {folds}; one is quoted and one tunes, so give at least 3")
+        if base is not None and base.folds != folds:
+            raise ConfigurationError(f"folds: {folds}, but what it is made of has {base.folds}; train that again")
         fold = folds_of(dataset.event_id, folds)
         models, tuning = [], []
         for i, child in enumerate(rng.spawn(folds)):
@@ -85,9 +90,11 @@ class CrossFitted:
                     progress((done + fraction) / folds, f"fold {done + 1}/{folds}, {text}")
 
             own = checkpoint.child(f"fold_{i}") if checkpoint else None
-            model = registry.create(config).fit(train, valid, rng=child, progress=report, checkpoint=own)
+            new = registry.create(config, base=base.models[i] if base is not None else None)
+            model = new.fit(train, valid, rng=child, progress=report, checkpoint=own)
             models.append(model)
             tuning.append(valid.with_features(model.feature_names))
+        models[0].agree(models)
         scale = QuantileScale.fit(models, tuning, dataset.space)
         training = {"events": len(dataset), "samples": list(dataset.samples), "data_digest": dataset.digest()}
         return cls(tuple(models), models[0].signature, scale, training)
@@ -148,7 +155,7 @@ class CrossFitted:
         logits = np.empty(len(features))
         for i, rows in self._routes(event_id, len(features), shift):
             own = self.models[i].logit(features[rows], points[rows], extrapolate=True)
-            logits[rows] = self.scale.to_common(i, own, points[rows])
+            logits[rows] = self._common(i, own, points[rows])
         return logits
 
     def _routes(self, event_id: ArrayLike, n: int, shift: int = 0) -> Iterator[tuple[int, NDArray[np.intp]]]:
@@ -200,8 +207,12 @@ class CrossFitted:
         for i, rows in self._routes(event_id, len(features)):
             own = self.models[i].logit_grid(features[rows], points, extrapolate=True)
             for j, point in enumerate(points):
-                logits[rows, j] = self.scale.to_common(i, own[:, j], point)
+                logits[rows, j] = self._common(i, own[:, j], point)
         return logits
+
+    def _common(self, model: int, logits: NDArray[np.float64], theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map the logits of one model to the common scale, unless they are on it."""
+        return logits if self.models[model].common_scale else self.scale.to_common(model, logits, theta)
 
     def covers(self, theta: ArrayLike | ThetaPoint) -> bool:
         """Tell whether all models can be evaluated at one hypothesis without extrapolation."""

@@ -21,7 +21,7 @@ from hypotheta.errors import ConfigurationError
 from hypotheta.hashing import digest, seed_of
 from hypotheta.parameters import ParameterSpace
 
-__all__ = ["ParameterizedNetwork"]
+__all__ = ["ParameterizedNetwork", "weighted_scale"]
 
 
 class ParameterizedNetwork(Classifier):
@@ -71,7 +71,7 @@ class ParameterizedNetwork(Classifier):
         space = signature.space
         columns = [space.index(name) for name in signature.seen]
         networks = self._build(signature, torch.Generator().manual_seed(init_seed))
-        networks.set_scale("x", *_weighted_scale(train.data.x, train.weight))
+        networks.set_scale("x", *weighted_scale(train.data.x, train.weight))
         networks.set_scale(
             "theta",
             np.array([(space[name].low + space[name].high) / 2 for name in signature.seen]),
@@ -166,7 +166,7 @@ class ParameterizedNetwork(Classifier):
         return self._networks
 
 
-def _weighted_scale(
+def weighted_scale(
     x: NDArray[np.float32], weight: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return weighted mean and standard deviation of each column; a constant column has scale 1."""

@@ -1,18 +1,20 @@
 """Logits of many events, at one hypothesis each or at many: in chunks, so that memory stays flat."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hypotheta.classifiers.architecture import Activation, ConditionedNetworks
+from hypotheta.classifiers.architecture import Activation, Condition, ConditionedNetworks
 
 __all__ = ["predict", "predict_grid"]
 
 #: rows scored at once: the activations of a small network then stay in a core's cache
 _CHUNK = 1024
+#: the same where each product serves one hypothesis, and starting it counts
+_GRID_CHUNK = 2048
 
 
 @torch.inference_mode()
@@ -28,46 +30,61 @@ def predict(networks: ConditionedNetworks, x: Tensor, theta: Tensor) -> Tensor:
 def predict_grid(networks: ConditionedNetworks, x: NDArray[np.float32], thetas: Tensor) -> NDArray[np.float64]:
     """Return the mean logit over the members, (n, m), of x (n, d) at each of m hypotheses (m, q).
 
-    What does not depend on θ is computed once for each chunk of events, and what does not depend on the events once
-    for each hypothesis; nothing is allocated in between, and memory beyond the result stays flat.
+    What does not depend on θ is computed once for each chunk of events; memory beyond the result stays flat.
     """
     logits = np.zeros((len(x), len(thetas)))
     nothing = torch.empty((0, x.shape[1]), device=thetas.device)
     conditions = [networks.condition(networks.standardised(nothing, theta[None])[1]) for theta in thetas]
+    # a product wants its weights as (out, in), in order
     stacks = [
-        [(weight[m], bias[m, 0]) for weight, bias in zip(networks.weight, networks.bias, strict=True)]
+        [(weight[m].T.contiguous(), bias[m, 0]) for weight, bias in zip(networks.weight, networks.bias, strict=True)]
         for m in range(networks.members)
     ]
-    for start in range(0, len(x), _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        events = torch.tensor(x[rows], device=thetas.device)
-        trunk = networks.trunk(networks.standardised(events, thetas)[0])
-        layers = [trunk.new_empty((len(events), weight.shape[2])) for weight in networks.weight]
+    dense = _dense_layer(networks.activation, thetas.device)
+    for start in range(0, len(x), _GRID_CHUNK):
+        rows = slice(start, start + _GRID_CHUNK)
+        trunk = networks.trunk(networks.standardised(torch.tensor(x[rows], device=thetas.device), thetas)[0])
+        room = torch.empty_like(trunk[0])
         for member, stack in enumerate(stacks):
-            found = trunk.new_empty((len(thetas), len(events)))
+            found = trunk.new_empty((len(thetas), trunk.shape[1]))
             for j, condition in enumerate(conditions):
-                own = [tuple(None if part is None else part[member] for part in layer) for layer in condition]
-                found[j] = _at(trunk[member], own, stack[1:], layers, networks.activation)
+                own = [(_of(scale, member), _of(shift, member)) for scale, shift in condition]
+                hidden = _conditioned(trunk[member], own[0], room)
+                hidden = networks.activation(hidden, True)
+                for (weight, bias), (scale, shift) in zip(stack[1:-1], own[1:], strict=True):
+                    hidden = dense(hidden, *_folded(weight, bias, scale, shift))
+                torch.addmm(stack[-1][1], hidden, stack[-1][0].T, out=found[j, :, None])
             logits[rows] += found.double().cpu().numpy().T
     logits /= networks.members
     return logits
 
 
-def _at(
-    trunk: Tensor,
-    condition: Sequence[tuple[Tensor | None, ...]],
-    stack: Sequence[tuple[Tensor, Tensor]],
-    layers: list[Tensor],
-    activation: Activation,
-) -> Tensor:
-    """Do what `ConditionedNetworks.at` does, for one member, into the given tensors; return its logits, (n,)."""
-    source = trunk
-    for (scale, shift), (weight, bias), z, after in zip(condition, stack, layers, layers[1:], strict=False):
-        if scale is not None:
-            source = torch.mul(source, scale, out=z)
-        if shift is not None:
-            source = torch.add(source, shift, out=z)
-        if source is trunk:  # it serves other hypotheses too
-            source = z.copy_(trunk)
-        source = torch.addmm(bias, activation(source, True), weight, out=after)
-    return source[:, 0]
+def _of(part: Tensor | None, member: int) -> Tensor | None:
+    return None if part is None else part[member]
+
+
+def _conditioned(trunk: Tensor, condition: Condition, room: Tensor) -> Tensor:
+    """Return scale ⊙ trunk + shift in ``room``: the trunk serves other hypotheses too."""
+    scale, shift = condition
+    source = trunk if scale is None else torch.mul(trunk, scale, out=room)
+    return room.copy_(source) if shift is None else torch.add(source, shift, out=room)
+
+
+def _folded(weight: Tensor, bias: Tensor, scale: Tensor | None, shift: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Take a condition (1, width) into the layer before it: scale ⊙ (W h + b) + shift is another W h + b."""
+    if scale is not None:
+        weight, bias = scale[0, :, None] * weight, scale[0] * bias
+    return weight, bias if shift is None else bias + shift[0]
+
+
+def _dense_layer(activation: Activation, device: torch.device) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Return activation(h Wᵀ + b) as a function of h (n, in), W (out, in) and b (out,).
+
+    On a CPU it is oneDNN's product with the activation fused into it, which torch.compile emits too: one pass less
+    over the largest tensors, and on some processors twice as fast a product as torch's own.
+    """
+    name = {"silu": "swish", "relu": "relu"}.get(getattr(activation, "__name__", ""))
+    fused = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+    if name is None or fused is None or device.type != "cpu":
+        return lambda hidden, weight, bias: activation(torch.addmm(bias, hidden, weight.T), True)
+    return lambda hidden, weight, bias: fused(hidden, weight, bias, name, [], "")

@@ -1,7 +1,7 @@
 """What all classifiers share: the protocol, checks of their inputs, and saving."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -57,6 +57,8 @@ class Classifier(ABC):
     """
 
     type: ClassVar[str]
+    #: whether the outputs of models trained on different folds mean the same without `scale.QuantileScale`
+    common_scale: ClassVar[bool] = False
     config: InputConfig
 
     def __init__(self) -> None:
@@ -229,6 +231,11 @@ class Classifier(ABC):
         except UntrainedHypothesisError:
             return False
         return True
+
+    @classmethod
+    def agree(cls, models: Sequence["Classifier"]) -> None:
+        """Let models of one kind, trained on different folds, agree on what they share: nothing, for most kinds."""
+        del models
 
     def describe(self) -> str:
         """Return what the model is made of, in one line."""

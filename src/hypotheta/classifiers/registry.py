@@ -7,13 +7,14 @@ from typing import cast
 from hypotheta.classifiers.config import AnyClassifierConfig
 from hypotheta.classifiers.protocol import Classifier
 from hypotheta.classifiers.storage import ModelState, interpreted, read_model
-from hypotheta.errors import ModelFileError, closest
+from hypotheta.errors import ConfigurationError, ModelFileError, closest
 
 __all__ = ["create", "from_state", "load"]
 
 _CLASSES = {
     "network": ("hypotheta.classifiers.networks", "ParameterizedNetwork"),
     "bdt": ("hypotheta.classifiers.bdt", "ParameterizedBDT"),
+    "merged": ("hypotheta.classifiers.merged", "Merged"),
     "per_hypothesis": ("hypotheta.classifiers.per_hypothesis", "PerHypothesis"),
 }
 
@@ -23,10 +24,22 @@ def _class(name: str) -> type[Classifier]:
     return cast(type[Classifier], getattr(import_module(module), attribute))
 
 
-def create(config: AnyClassifierConfig) -> Classifier:
-    """Return an untrained classifier of the settings' type."""
+def create(config: AnyClassifierConfig, *, base: Classifier | None = None) -> Classifier:
+    """Return an untrained classifier of the settings' type.
+
+    Args:
+        config: settings.
+        base: the trained classifier that a ``merged`` one is made of; others need none.
+
+    Raises:
+        ConfigurationError: a ``merged`` one without its base.
+    """
     constructor = cast("type", _class(config.type))
-    return cast(Classifier, constructor(config))
+    if config.type != "merged":
+        return cast(Classifier, constructor(config))
+    if base is None:
+        raise ConfigurationError(f"a merged classifier is made of a trained one; train '{config.of}' first and pass it")
+    return cast(Classifier, constructor(config, base))
 
 
 def from_state(state: ModelState) -> Classifier:

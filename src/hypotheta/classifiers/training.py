@@ -14,7 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hypotheta.classifiers.architecture import ConditionedNetworks
 from hypotheta.classifiers.checkpoint import Checkpoint
-from hypotheta.classifiers.config import TrainingConfig
+from hypotheta.classifiers.config import OptimisationConfig
 from hypotheta.classifiers.prediction import predict
 from hypotheta.classifiers.protocol import Progress
 from hypotheta.errors import ConfigurationError, FitError
@@ -137,7 +137,7 @@ def train_networks(
     networks: ConditionedNetworks,
     train: TensorSet,
     tuning: TensorSet,
-    config: TrainingConfig,
+    config: OptimisationConfig,
     batches: Batches,
     *,
     progress: Progress | None = None,
@@ -239,7 +239,7 @@ def _epoch(
     train: TensorSet,
     rates: Sequence[float],
     shuffler: torch.Generator,
-    config: TrainingConfig,
+    config: OptimisationConfig,
 ) -> list[float]:
     """Take one step a learning rate, over all standardised events in a new order; return each member's mean loss."""
     device = train.y.device
@@ -274,7 +274,7 @@ def deliver(events: TensorSet, batches: int, members: int, shuffler: torch.Gener
         yield tuple(a.index_select(0, flat).view(*rows.shape, *a.shape[1:]) for a in columns)
 
 
-def _is_mixed(config: TrainingConfig, device: torch.device) -> bool:
+def _is_mixed(config: OptimisationConfig, device: torch.device) -> bool:
     return config.precision == "mixed" and device.type != "cpu"
 
 

@@ -241,20 +241,25 @@ def _on_analysis(stage: Callable[..., Path], path: Path, out: Path | None, name:
 @app.command()
 def export(
     analysis: AnalysisPath,
-    classifier: Annotated[str, typer.Option("--classifier", help="A trained network.")],
-    to: Annotated[Path | None, typer.Option("--to", help="Folder to write; NAME_onnx where left out.")] = None,
+    form: Annotated[str, typer.Option("--format", help="onnx, combine, patchset or hepdata.")] = "onnx",
+    name: Annotated[
+        str | None,
+        typer.Option("--classifier", "--discriminant", help="A trained network; one discriminant, all where left out."),
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="One hypothesis, as in mass=850; all where left out.")] = None,
+    reference: Annotated[str | None, typer.Option(help="INSPIRE number of the publication, as in ins1234567.")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Folder to write; NAME_FORMAT where left out.")] = None,
     out: Out = None,
 ) -> None:
-    """Write the networks of a classifier as ONNX, one file a fold, checked against onnxruntime.
+    """Write networks as ONNX, or the statistical model as combine datacards, pyhf patch sets, a HEPData submission.
 
     Example: `hypotheta export analysis/ttbar --classifier parameterized_network --to my_onnx`
-    """
-    from hypotheta.classifiers.exchange import export_crossfitted
-    from hypotheta.stages.store import Store
 
-    folder = to or Path(f"{classifier}_onnx")
-    export_crossfitted(Store(_load(analysis, out)).classifier(classifier), folder)
-    print(folder)
+    Example: `hypotheta export analysis/ttbar --format combine --discriminant parameterized_network --at mass=1000`
+    """
+    from hypotheta.stages.export import export as stage
+
+    print(stage(_load(analysis, out), form=form, to=to, name=name, at=at, reference=reference))
 
 
 @app.command()
@@ -307,6 +312,10 @@ def limits(
         float | None, typer.Option(help="Project to this luminosity in fb⁻¹, relative MC errors kept; only prints.")
     ] = None,
     no_systematics: Annotated[bool, typer.Option("--no-systematics", help="All nuisances off; only prints.")] = False,
+    engine: Annotated[str | None, typer.Option(help="'batched' or 'pyhf'; the analysis' own where left out.")] = None,
+    toys: Annotated[
+        int | None, typer.Option(help="Toys of each hypothesis at each of 12 values of μ, in place of asymptotics.")
+    ] = None,
     out: Out = None,
     jobs: Jobs = 1,
 ) -> None:
@@ -324,8 +333,36 @@ def limits(
             discriminant=discriminant,
             luminosity_fb=luminosity,
             systematics=not no_systematics,
+            engine=engine,
+            toys=toys,
             jobs=jobs,
             threads=_settings["threads"],
+        )
+    )
+
+
+@app.command()
+def fit(
+    analysis: AnalysisPath,
+    at: Annotated[
+        str | None, typer.Option(help="One hypothesis, as in mass=1000; the analysis' choice otherwise.")
+    ] = None,
+    discriminant: Annotated[str | None, typer.Option(help="One discriminant; the analysis' choice otherwise.")] = None,
+    toys: Annotated[int | None, typer.Option(min=0, help="Toys for the goodness of fit; only when unblinded.")] = None,
+    out: Out = None,
+    jobs: Jobs = 1,
+) -> None:
+    """Fit one workspace: σ·B with errors, pulls, ranking, goodness of fit, scans, yields after the fit.
+
+    While blinded the Asimov set is fitted, never data. One of the options puts its files into a folder of their own.
+
+    Example: `hypotheta fit analysis/ttbar --at mass=1000 --discriminant parameterized_network`
+    """
+    from hypotheta.stages.fit import fit as stage
+
+    print(
+        stage(
+            _load(analysis, out), at=at, discriminant=discriminant, toys=toys, jobs=jobs, threads=_settings["threads"]
         )
     )
 

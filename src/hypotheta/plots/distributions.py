@@ -46,6 +46,8 @@ class Stack:
         variations: the total expectation under systematic shifts, drawn in the ratio panel.
         logy: whether the y axis is logarithmic.
         unit: unit of x, for the y axis; bins of equal width show events a bin width.
+        error: error of the sum, shape (bins,), for instance that of a fit; that of the MC statistics when None.
+        error_label: what that is, for the legend.
     """
 
     edges: Array
@@ -56,6 +58,8 @@ class Stack:
     variations: Sequence[Component] = ()
     logy: bool = False
     unit: str = ""
+    error: Array | None = None
+    error_label: str = "MC stat. error"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "edges", self._checked())
@@ -71,16 +75,22 @@ class Stack:
 
     @property
     def total(self) -> Component:
-        """The sum of the components."""
+        """The sum of the components, with its error."""
         values = np.stack([c.values for c in self.components]).sum(axis=0)
-        return Component("expectation", values, np.stack([c.variances for c in self.components]).sum(axis=0))
+        variances = np.stack([c.variances for c in self.components]).sum(axis=0)
+        return Component("expectation", values, variances if self.error is None else np.asarray(self.error) ** 2)
+
+    @property
+    def compared(self) -> bool:
+        """Whether there is anything for a panel that shows ratios."""
+        return self.data is not None or len(self.variations) > 0 or self.error is not None
 
 
 def plot_stack(stack: Stack, *, label: Label | None = None) -> Figure:
     """Draw backgrounds as a stack with their Monte Carlo error, signals as lines, data as points and a ratio panel.
 
     Args:
-        stack: what to draw; with data or variations a panel shows them over the expectation.
+        stack: what to draw; with data, variations or an error a panel shows them over the expectation.
         label: text above the plot.
 
     Returns:
@@ -88,10 +98,16 @@ def plot_stack(stack: Stack, *, label: Label | None = None) -> Figure:
     """
     edges, total = stack.edges, stack.total
     with styled():
-        figure, panels = styled_figure(heights=(3, 1) if stack.data or stack.variations else (1,))
+        figure, panels = styled_figure(heights=(3, 1) if stack.compared else (1,))
         top = panels[0]
         _fills(top, stack)
-        _band(top, edges, total.values, np.sqrt(total.variances), label="MC stat. error")
+        _band(
+            top,
+            edges,
+            total.values,
+            np.sqrt(total.variances),
+            label=stack.error_label,
+        )
         _lines(top, stack)
         if stack.data is not None:
             _points(top, edges, stack.data, label=stack.data.label)
@@ -187,8 +203,10 @@ def _ratio(axes: Axes, stack: Stack) -> None:
         line = variation.colour or SIGNALS[i % len(SIGNALS)]
         axes.stairs(ratios[i], edges, baseline=None, color=line, linestyle=LINES[i % 4], label=variation.label)
     # most bins, not the most extreme one, set the range
-    spread = float(np.clip(1.3 * np.quantile(np.abs(np.concatenate(ratios) - 1), 0.9), 0.15, 0.95))
-    axes.set(ylim=(1 - spread, 1 + spread), ylabel="Data / exp." if stack.data else "Ratio to nominal")
+    distances = np.concatenate([*(np.abs(ratio - 1) for ratio in ratios), relative if stack.error is not None else []])
+    spread = float(np.clip(1.3 * np.quantile(distances, 0.9), 0.15, 0.95))
+    alone = "Relative error" if stack.error is not None else "Ratio to nominal"
+    axes.set(ylim=(1 - spread, 1 + spread), ylabel="Data / exp." if stack.data else alone)
     if stack.variations:
         axes.legend(ncols=len(stack.variations), loc="upper left", fontsize="x-small", frameon=False)
     if stack.data is not None:

@@ -1,6 +1,7 @@
 """A number for each pair of values of two parameters, as a heat map with the numbers written in it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -31,6 +32,7 @@ def plot_matrix(
     limits: tuple[float, float] | None = None,
     diagonal: bool = False,
     colours: str = "viridis",
+    upright: bool = False,
     label: Label | None = None,
 ) -> Figure:
     """Draw a matrix as a heat map with a number in each cell, the first row at the bottom.
@@ -47,6 +49,7 @@ def plot_matrix(
         limits: ends of the colour scale; the smallest and largest number when None.
         diagonal: whether the cells whose row and column are the same are framed.
         colours: name of matplotlib's colour map.
+        upright: whether the columns' names are turned upright, for long ones.
         label: text above the plot.
 
     Returns:
@@ -68,7 +71,8 @@ def plot_matrix(
         for i, row in enumerate(rows):
             for j in [j for j, column in enumerate(columns) if diagonal and column == row]:
                 axes.add_patch(Rectangle((j, i), 1, 1, fill=False, edgecolor="black", linewidth=2, zorder=3))
-        axes.set_xticks(np.arange(shape[1]) + 0.5, [_name(c) for c in columns])
+        turned: dict[str, Any] = {"rotation": 90} if upright else {}
+        axes.set_xticks(np.arange(shape[1]) + 0.5, [_name(c) for c in columns], **turned)
         axes.set_yticks(np.arange(shape[0]) + 0.5, [_name(r) for r in rows])
         axes.tick_params(which="both", length=0)
         axes.set(xlabel=xlabel, ylabel=ylabel)

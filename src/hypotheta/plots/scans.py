@@ -59,6 +59,7 @@ def plot_scan(
     logy: bool = False,
     from_zero: bool = False,
     dodge: float = 0.0,
+    cases: Sequence[str] | None = None,
     title: str | None = None,
     label: Label | None = None,
 ) -> Figure:
@@ -77,6 +78,7 @@ def plot_scan(
         from_zero: whether a linear y axis begins at zero.
         dodge: how far neighbours are drawn apart in x so that none hides another, as a fraction of the smallest gap
             between values of the parameter.
+        cases: names of x = 0, 1, …, where there is a list of cases instead of a parameter.
         title: title of the legend.
         label: text above the plot.
 
@@ -110,6 +112,11 @@ def plot_scan(
         _axis(panels[0], reference, logy, from_zero)
         panels[0].set_ylabel(ylabel)
         panels[-1].set_xlabel(xlabel)
+        if cases is not None:
+            panels[-1].set_xticks(range(len(cases)), cases)
+            for panel in panels:
+                panel.tick_params(axis="x", which="minor", bottom=False, top=False)
+                panel.margins(x=0.08)
         loc = "upper" if from_zero else "any"
         finish(figure, label, columns=1 if len(series) <= 5 else 2, loc=loc, title=title)
     return figure

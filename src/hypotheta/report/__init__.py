@@ -1,10 +1,21 @@
 """Results as a person reads them: tables on the terminal, and one self-contained HTML page.
 
-Which one do I use? `limits_text` and `significance_text` for the terminal, `page` for the HTML. They take results and
-compute nothing.
+Which one do I use? `limits_text`, `significance_text` and `fit_text` for the terminal, `page` for the HTML. They take
+results and compute nothing.
 """
 
+from hypotheta.report.fit_text import fit_text, goodness_words, mu_words
 from hypotheta.report.page import Figure, Section, Table, page
 from hypotheta.report.tables import limits_text, significance_text
 
-__all__ = ["Figure", "Section", "Table", "limits_text", "page", "significance_text"]
+__all__ = [
+    "Figure",
+    "Section",
+    "Table",
+    "fit_text",
+    "goodness_words",
+    "limits_text",
+    "mu_words",
+    "page",
+    "significance_text",
+]

@@ -11,7 +11,7 @@ from rich.table import Table
 from hypotheta.parameters import ParameterSpace
 from hypotheta.statistics import LimitScan
 
-__all__ = ["limits_text", "significance_text"]
+__all__ = ["limits_text", "new_table", "rendered", "significance_text", "words"]
 
 
 def limits_text(scans: Sequence[LimitScan], space: ParameterSpace, luminosity_fb: float) -> str:
@@ -26,12 +26,12 @@ def limits_text(scans: Sequence[LimitScan], space: ParameterSpace, luminosity_fb
     title = f"95 % CLs upper limits on σ·B in pb, {luminosity_fb:g} fb⁻¹, median expected"
     if data:
         title += f" / observed ({', '.join(sorted(data))})"
-    table = _table()
+    table = new_table()
     for name in scans[0].points[0].theta.values:
         parameter = space[name]
         table.add_column(f"{name} [{parameter.unit}]" if parameter.unit else name, justify="right")
     for scan in scans:
-        table.add_column(_words(scan.discriminant), justify="right")
+        table.add_column(words(scan.discriminant), justify="right")
     by_theta = [{point.theta: point for point in scan.points} for scan in scans]
     for theta in sorted({t for found in by_theta for t in found}, key=lambda t: tuple(t.values.values())):
         values = [f"{v:g}" for v in theta.values.values()]
@@ -45,7 +45,7 @@ def limits_text(scans: Sequence[LimitScan], space: ParameterSpace, luminosity_fb
         table.add_row(*values, *cells)
     failed = [(s.discriminant, p) for s in scans for p in s.points if p.status != "ok"]
     notes = [f"{name} at {point.theta}: {point.status}" for name, point in failed]
-    return "\n".join([title, _render(table), *notes])
+    return "\n".join([title, rendered(table), *notes])
 
 
 def significance_text(rows: Sequence[Mapping[str, Any]], space: ParameterSpace, luminosity_fb: float) -> str:
@@ -56,13 +56,13 @@ def significance_text(rows: Sequence[Mapping[str, Any]], space: ParameterSpace, 
         space: the parameters, for their columns.
         luminosity_fb: integrated luminosity in fb⁻¹, for the title.
     """
-    table = _table()
+    table = new_table()
     columns = [p.column for p in space.of_kind("signal")]
     for name in ("classifier", *columns, "threshold", "signal", "background", "Z"):
-        table.add_column(_words(name), justify="left" if name == "classifier" else "right")
+        table.add_column(words(name), justify="left" if name == "classifier" else "right")
     for row in rows:
         table.add_row(
-            _words(row["classifier"]),
+            words(row["classifier"]),
             *(f"{row[c]:g}" for c in columns),
             f"{row['threshold']:.4g}",
             f"{row['signal']:.4g}",
@@ -70,18 +70,20 @@ def significance_text(rows: Sequence[Mapping[str, Any]], space: ParameterSpace, 
             f"{row['z']:.3f} ± {row['z_error']:.3f}",
         )
     title = f"Best score cuts, {luminosity_fb:g} fb⁻¹, chosen and quoted on different halves"
-    return f"{title}\n{_render(table)}"
+    return f"{title}\n{rendered(table)}"
 
 
-def _table() -> Table:
+def new_table() -> Table:
+    """Return an empty table in the terminal's style."""
     return Table(box=SIMPLE_HEAD, pad_edge=False)
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """Return a name as the reader sees it."""
     return name.replace("_", " ")
 
 
-def _render(table: Table) -> str:
+def rendered(table: Table) -> str:
     """Draw a table as plain text, wide enough for all of it."""
     buffer = io.StringIO()
     Console(file=buffer, width=160, color_system=None).print(table)

@@ -21,6 +21,7 @@ __all__ = [
     "BinningConfig",
     "DataConfig",
     "DiagnosticsConfig",
+    "FitConfig",
     "InterpolationConfig",
     "LimitsConfig",
     "MatrixConfig",
@@ -57,7 +58,7 @@ class SystematicConfig(_Strict):
     Without ``down`` an object variation is one-sided and mirrored around the nominal template. With
     ``normalisation_only`` only the yield moves: a shape below the noise of the simulation would fake a constraint.
     ``shaping`` symmetrises, smooths or prunes its templates, see `hypotheta.statistics.Treatment`; what was done stands
-    in the workspaces' manifest.
+    in the workspaces' manifest. ``group`` names the group in which its impact on μ is quoted, its own where None.
     """
 
     parameter: str | None = None
@@ -67,6 +68,7 @@ class SystematicConfig(_Strict):
     down: float | None = None
     normalisation_only: bool = False
     shaping: Treatment = Treatment()
+    group: str | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> "SystematicConfig":
@@ -181,15 +183,36 @@ class DataConfig(_Strict):
 
 
 class LimitsConfig(_Strict):
-    """Upper limits: confidence level, expected band, the discriminant whose band is drawn.
+    """Upper limits: confidence level, expected band, the discriminant whose band is drawn, and how they are computed.
 
-    ``grid`` adds hypotheses without simulation, as ``mass=400:1500:10``: their signal is interpolated.
+    ``grid`` adds hypotheses without simulation, as ``mass=400:1500:10``: their signal is interpolated. ``toys`` of each
+    hypothesis at each of 12 values of μ replace asymptotic formulas; with 0 there are none.
     """
 
     confidence_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     band: Literal["prefit", "postfit"] = "prefit"
     brazil: str | None = None
     grid: str | None = None
+    engine: Literal["batched", "pyhf"] = "batched"
+    toys: Annotated[int, Field(ge=0)] = 0
+
+
+class FitConfig(_Strict):
+    """Fits of single workspaces: which, and what is made from them besides pulls, ranking and templates.
+
+    Without ``discriminants`` that of ``limits.brazil`` is fitted, without ``hypotheses`` the middle one of those that
+    are checked. ``planes`` are scanned together with μ: systematics, those that shift a parameter where None. μ stays
+    within ``mu_range``, in pb. While blinded the Asimov set with a signal of ``asimov_cross_section_pb`` is fitted;
+    ``toys`` judge the goodness of fit of data.
+    """
+
+    discriminants: tuple[Name, ...] | None = None
+    hypotheses: tuple[Mapping[str, float], ...] | None = None
+    planes: tuple[Name, ...] | None = None
+    scan_points: Annotated[int, Field(ge=3)] = 31
+    mu_range: tuple[float, float] | None = None
+    asimov_cross_section_pb: Annotated[float, Field(ge=0)] = 0.0
+    toys: Annotated[int, Field(ge=0)] = 0
 
 
 class AnalysisConfig(_Strict):
@@ -223,6 +246,7 @@ class AnalysisConfig(_Strict):
     diagnostics: DiagnosticsConfig = DiagnosticsConfig()
     data: DataConfig = DataConfig()
     limits: LimitsConfig = LimitsConfig()
+    fit: FitConfig = FitConfig()
 
     @model_validator(mode="after")
     def _references(self) -> "AnalysisConfig":
@@ -239,6 +263,11 @@ class AnalysisConfig(_Strict):
         for key, wanted in chosen.items():
             if wanted is not None and wanted not in self.discriminants:
                 raise ValueError(f"{key}: there is no discriminant '{wanted}'{closest(wanted, self.discriminants)}")
+        for name in self.fit.discriminants or ():
+            if name not in self.discriminants:
+                raise ValueError(
+                    f"fit.discriminants: there is no discriminant '{name}'{closest(name, self.discriminants)}"
+                )
         _check_diagnostics(self)
         if "observable" in self.classifiers:
             raise ValueError("classifiers.observable: this name is kept for the analysis' own variable")
@@ -276,7 +305,7 @@ def _check_diagnostics(config: AnalysisConfig) -> None:
         known("interpolation.classifiers", [*pairs, *pairs.values()], config.classifiers, "classifier")
         for name in pairs:
             held_out = config.classifiers[name]
-            if held_out.type == "per_hypothesis" or held_out.parameters == ():
+            if held_out.type == "per_hypothesis" or held_out.type == "merged" or held_out.parameters == ():
                 raise ValueError(
                     f"diagnostics.interpolation.classifiers: '{name}' does not see '{options.interpolation.along}', so "
                     "nothing can be held out; choose a parameterized classifier"

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -19,6 +20,7 @@ from hypotheta.hashing import digest
 
 __all__ = [
     "Provenance",
+    "encoded_json",
     "file_digest",
     "make_folder",
     "read_csv",
@@ -26,6 +28,7 @@ __all__ = [
     "replacing",
     "write_bytes",
     "write_csv",
+    "write_folder",
     "write_json",
     "write_text",
 ]
@@ -106,9 +109,45 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode())
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON with sorted keys, so that equal content gives equal files."""
-    write_text(path, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+def encoded_json(content: Any) -> bytes:
+    """Return JSON with sorted keys, so that equal content gives equal files."""
+    return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def write_json(path: Path, content: Any) -> str:
+    """Write JSON with sorted keys and return the SHA-256 of the file."""
+    encoded = encoded_json(content)
+    write_bytes(path, encoded)
+    return digest(encoded)
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder with all that it is to hold, whole or not at all; an older one of the same files is replaced.
+
+    Args:
+        folder: where.
+        files: content by name; names with slashes make folders.
+
+    Raises:
+        OutputError: when something else is in the folder, or it cannot be written.
+    """
+    make_folder(folder.parent)
+    foreign = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
+    foreign = [name for name in foreign if name not in files]
+    if foreign or (folder.exists() and not folder.is_dir()):
+        what = f"it holds '{foreign[0]}'" if foreign else "it is a file"
+        raise OutputError(f"{folder}: {what}, which would be lost; remove it or choose another folder with --to")
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+            new = Path(scratch) / "new"
+            for name, content in files.items():
+                (new / name).parent.mkdir(parents=True, exist_ok=True)
+                (new / name).write_bytes(content)
+            if folder.exists():
+                folder.rename(Path(scratch) / "old")
+            new.rename(folder)
+    except OSError as err:
+        raise OutputError(f"{folder}: cannot be written ({err.strerror or err}); choose another with --to") from err
 
 
 def read_json(path: Path) -> Any:

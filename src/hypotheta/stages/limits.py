@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hypotheta.errors import ConfigurationError, closest
 from hypotheta.hashing import digest
@@ -13,7 +13,7 @@ from hypotheta.stages.continuous import requested
 from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
 from hypotheta.stages.parallel import run_each
 from hypotheta.stages.templates import more_templates, read_manifest, workspace_path
-from hypotheta.statistics import LimitPoint, LimitScan, Workspace, limit_point, scale_luminosity, without_nuisances
+from hypotheta.statistics import LimitPoint, LimitScan, Workspace, limit_points, scale_luminosity, without_nuisances
 
 __all__ = ["limits", "read_limits"]
 
@@ -26,6 +26,8 @@ def limits(
     discriminant: str | None = None,
     luminosity_fb: float | None = None,
     systematics: bool = True,
+    engine: str | None = None,
+    toys: int | None = None,
     jobs: int = 1,
     threads: int = 1,
 ) -> str:
@@ -42,6 +44,8 @@ def limits(
         discriminant: one discriminant.
         luminosity_fb: project to this luminosity: expected pre-fit limits only, relative MC errors kept.
         systematics: with False, μ is the only parameter.
+        engine: ``batched`` or ``pyhf``; the analysis' own when None.
+        toys: toys of each hypothesis at each of 12 values of μ, 0 for asymptotic formulas; the analysis' own when None.
         jobs: processes.
         threads: threads of each, recorded in the provenance.
 
@@ -58,21 +62,25 @@ def limits(
     if not factor > 0:
         raise ConfigurationError(f"the luminosity must be positive, it is {luminosity_fb} fb⁻¹")
     options = analysis.config.limits
+    engine, toys = engine or options.engine, options.toys if toys is None else toys
+    observed = analysis.config.unblind and factor == 1.0  # scaled counts would fluctuate like L, not √L
+    arguments = {
+        "engine": engine,
+        "toys": toys,
+        "observed": observed,
+        "band": options.band if factor == 1.0 else "prefit",
+        "level": 1.0 - options.confidence_level,
+    }
+    entries = [(workspace_path(analysis, e["discriminant"], e["slug"]), e) for e in chosen]
+    # one common fit of all; apart only what takes minutes
+    grain = 1 if engine == "pyhf" or toys else len(entries)
     items = [
-        (
-            workspace_path(analysis, entry["discriminant"], entry["slug"]),
-            entry,
-            factor,
-            systematics,
-            analysis.config.unblind and factor == 1.0,  # scaled counts would fluctuate like L, not √L
-            options.band if factor == 1.0 else "prefit",
-            1.0 - options.confidence_level,
-            analysis.config.seed,
-        )
-        for entry in chosen
+        (entries[i : i + grain], factor, systematics, arguments, analysis.config.seed)
+        for i in range(0, len(entries), grain)
     ]
+    made = [point for part in run_each(_limits, items, jobs=jobs) for point in part]
     found: dict[str, list[LimitPoint]] = {}
-    for entry, point in zip(chosen, run_each(_limit, items, jobs=jobs), strict=True):
+    for entry, point in zip(chosen, made, strict=True):
         found.setdefault(entry["discriminant"], []).append(point)
     scans = [LimitScan(name, tuple(of_one)) for name, of_one in found.items()]
     if points is None and discriminant is None and luminosity_fb is None and systematics:
@@ -99,26 +107,27 @@ def _choose(
     return sorted(chosen, key=lambda e: (names.index(e["discriminant"]), order[e["slug"]]))
 
 
-def _limit(
-    path: Path,
-    metadata: Mapping[str, Any],
+def _limits(
+    entries: Sequence[tuple[Path, Mapping[str, Any]]],
     factor: float,
     systematics: bool,
-    observed: bool,
-    band: Literal["prefit", "postfit"],
-    level: float,
+    arguments: Mapping[str, Any],
     seed: int,
-) -> LimitPoint:
-    """Compute the limits of one workspace file; runs in a process of its own."""
+) -> list[LimitPoint]:
+    """Compute the limits of some workspace files; may run in a process of its own."""
     import numpy as np
 
-    spec = read_json(path)
-    if not systematics:
-        spec = without_nuisances(spec)
-    if factor != 1.0:
-        spec = scale_luminosity(spec, factor)
-    rng = np.random.default_rng([seed, int(digest(f"{metadata['discriminant']}/{metadata['slug']}".encode())[:12], 16)])
-    return limit_point(Workspace.from_dict(spec, metadata), observed=observed, band=band, level=level, rng=rng)
+    workspaces, rngs = [], []
+    for path, metadata in entries:
+        spec = read_json(path)
+        if not systematics:
+            spec = without_nuisances(spec)
+        if factor != 1.0:
+            spec = scale_luminosity(spec, factor)
+        workspaces.append(Workspace.from_dict(spec, metadata))
+        name = f"{metadata['discriminant']}/{metadata['slug']}"
+        rngs.append(np.random.default_rng([seed, int(digest(name.encode())[:12], 16)]))
+    return limit_points(workspaces, rngs=rngs, **arguments)
 
 
 def _write(analysis: Analysis, scans: list[LimitScan], threads: int) -> None:

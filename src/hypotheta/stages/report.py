@@ -19,6 +19,7 @@ from hypotheta.stages.files import (
     write_json,
     write_text,
 )
+from hypotheta.stages.fit_report import fit_pictures, fit_section
 from hypotheta.stages.interpolation import read_interpolation
 from hypotheta.stages.limits import read_limits
 from hypotheta.stages.pictures import Picture, Pictures, words
@@ -90,6 +91,8 @@ def _sections(
     if config.binning is not None:
         yield _limits(analysis, drawn)
         yield from _between(analysis, drawn)
+        if (analysis.results / "fits.json").exists():  # a run by hand may do without
+            yield fit_section(analysis, _figures(analysis, fit_pictures(analysis, drawn.label)))
     rows = [[str(k), str(v)] for k, v in provenance.items() if not isinstance(v, Mapping)]
     yield Section("Provenance", tables=[Table(["what", "value"], rows)])
 

@@ -13,7 +13,8 @@ from hypotheta.stages.closure import closures, columns, interpolation_nuisance, 
 from hypotheta.stages.continuous import requested
 from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
 from hypotheta.stages.progress import progress
-from hypotheta.statistics import Finding, TemplateClosure
+from hypotheta.stages.workspace_notes import write_workspace_notes
+from hypotheta.statistics import MODIFIER_SETTINGS, Finding, TemplateClosure
 
 __all__ = ["manifest_path", "more_templates", "read_manifest", "templates", "workspace_path"]
 
@@ -80,11 +81,13 @@ def templates(analysis: Analysis, *, threads: int = 1) -> str:
     )
     content = {
         "luminosity_fb": analysis.config.luminosity_fb,
+        "modifier_settings": MODIFIER_SETTINGS,
         "workspaces": manifest,
         "template_closure": [closure.to_dict() for closure in tested.values()],
         "provenance": provenance.to_dict(),
     }
     write_json(manifest_path(analysis), content)
+    write_workspace_notes(manifest_path(analysis).parent, f"{manifest[0]['discriminant']}/{manifest[0]['slug']}.json")
     return f"{len(manifest)} workspaces in {analysis.results / 'workspaces'}"
 
 
@@ -156,8 +159,9 @@ def _build(builder: TemplateBuilder, discriminant: str, theta: ThetaPoint, teste
 def _written(analysis: Analysis, built: Built) -> dict[str, Any]:
     """Write a workspace and return its entry in the manifest."""
     workspace, slug = built.workspace, built.workspace.theta.slug
-    write_json(workspace_path(analysis, workspace.discriminant, slug), workspace.spec)
+    sha256 = write_json(workspace_path(analysis, workspace.discriminant, slug), workspace.spec)
     shaping = [step.to_dict() for step in built.steps]
     edges = {region: bins.edges.tolist() for region, bins in built.bins.items()}
     chosen = {region: bins.chosen for region, bins in built.bins.items()}
-    return {**workspace.metadata, "slug": slug, "edges": edges, "binning": chosen, "shaping": shaping}
+    record = {"slug": slug, "sha256": sha256, "edges": edges, "binning": chosen, "shaping": shaping}
+    return {**workspace.metadata, **record}

@@ -1,16 +1,25 @@
 """From scores to limits: templates → pyhf workspace → fits → CLs limits. Scores come in as arrays.
 
 Which one do I use? `fill` and `TemplateSet`, `check_templates` and perhaps `shape_templates`, `build_workspace`, then
-`limit_point`, a `LimitScan` a discriminant.
+`limit_points`, a `LimitScan` a discriminant, and `summarise_fit` for all about one fit (or its parts, see `fit_model`).
 """
 
 from hypotheta.statistics.binning import Bins, merge_edges
 from hypotheta.statistics.closure import ClosurePoint, TemplateClosure, compare_templates
-from hypotheta.statistics.fits import FitResult, best_fit
-from hypotheta.statistics.limits import LimitPoint, LimitScan, limit_point
-from hypotheta.statistics.model import ModelConfig, Normalisation, Shape, Systematic
+from hypotheta.statistics.fit_summary import FitOptions, FitSummary, summarise_fit
+from hypotheta.statistics.fit_templates import FitTemplates, RegionTemplates, Yield, fit_templates
+from hypotheta.statistics.fits import FitResult, best_fit, fit_result
+from hypotheta.statistics.fitted import FittedModel, fit_model
+from hypotheta.statistics.goodness import GoodnessOfFit, goodness_of_fit
+from hypotheta.statistics.impacts import GroupImpact, Impact, Ranking, rank_impacts
+from hypotheta.statistics.likelihood_scans import LikelihoodPlane, LikelihoodScan, scan_likelihood, scan_plane
+from hypotheta.statistics.limits import ClsCurve, LimitPoint, LimitScan, limit_point
+from hypotheta.statistics.minos import MinosError, minos_errors
+from hypotheta.statistics.model import MODIFIER_SETTINGS, ModelConfig, Normalisation, Shape, Systematic
 from hypotheta.statistics.morphing import EfficiencyAxis, WeightedValues, morph, neighbour_weights
 from hypotheta.statistics.optimise import choose_edges, expected_sigma
+from hypotheta.statistics.points import limit_points
+from hypotheta.statistics.pulls import Pull, pulls
 from hypotheta.statistics.shaping import Step, Treatment, shape_templates
 from hypotheta.statistics.switches import scale_luminosity, without_mc_statistics, without_nuisances
 from hypotheta.statistics.templates import NOMINAL, Template, TemplateKey, TemplateSet, fill, yields_table
@@ -18,17 +27,32 @@ from hypotheta.statistics.validation import Finding, check_templates
 from hypotheta.statistics.workspace import DataLabel, Workspace, asimov, build_workspace
 
 __all__ = [
+    "MODIFIER_SETTINGS",
     "NOMINAL",
     "Bins",
     "ClosurePoint",
+    "ClsCurve",
     "DataLabel",
     "EfficiencyAxis",
     "Finding",
+    "FitOptions",
     "FitResult",
+    "FitSummary",
+    "FitTemplates",
+    "FittedModel",
+    "GoodnessOfFit",
+    "GroupImpact",
+    "Impact",
+    "LikelihoodPlane",
+    "LikelihoodScan",
     "LimitPoint",
     "LimitScan",
+    "MinosError",
     "ModelConfig",
     "Normalisation",
+    "Pull",
+    "Ranking",
+    "RegionTemplates",
     "Shape",
     "Step",
     "Systematic",
@@ -39,6 +63,7 @@ __all__ = [
     "Treatment",
     "WeightedValues",
     "Workspace",
+    "Yield",
     "asimov",
     "best_fit",
     "build_workspace",
@@ -47,12 +72,23 @@ __all__ = [
     "compare_templates",
     "expected_sigma",
     "fill",
+    "fit_model",
+    "fit_result",
+    "fit_templates",
+    "goodness_of_fit",
     "limit_point",
+    "limit_points",
     "merge_edges",
+    "minos_errors",
     "morph",
     "neighbour_weights",
+    "pulls",
+    "rank_impacts",
     "scale_luminosity",
+    "scan_likelihood",
+    "scan_plane",
     "shape_templates",
+    "summarise_fit",
     "without_mc_statistics",
     "without_nuisances",
     "yields_table",

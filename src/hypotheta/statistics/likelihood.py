@@ -11,7 +11,7 @@ A fit that does not reach a stationary point within the bounds is repeated from 
 not help it is an error.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -168,31 +168,38 @@ class Likelihood:
         information: Floats = (jacobian[:, aux] * weight) @ jacobian[:, aux].T
         return information
 
-    def fit(self, data: Floats, start: Floats, *, mu: float | None = None) -> Fit:
+    def fit(
+        self, data: Floats, start: Floats, *, mu: float | None = None, fixed: Mapping[int, float] | None = None
+    ) -> Fit:
         """Minimise the NLL within the bounds.
 
         Args:
             data: main and auxiliary data, shape (m,).
             start: where to start, shape (p,).
             mu: fixed value of the parameter of interest; free and ≥ its lower bound when None.
+            fixed: index → value of further parameters that are held, within their bounds.
 
         Raises:
             FitError: when neither this fit nor pyhf's ends at a stationary point.
         """
-        free = self.free
-        x = np.clip(start, self.low, self.high)
-        if mu is not None:
-            free = free & (np.arange(len(x)) != self.poi)
-            x[self.poi] = mu
+        held = {**(fixed or {}), **({} if mu is None else {self.poi: mu})}
+        x, free = np.clip(start, self.low, self.high), self.free.copy()
+        for index, value in held.items():
+            x[index], free[index] = value, False
         fit = self._newton(x, data, free)
         if fit.kkt > _KKT_TOLERANCE:
-            fit = self._newton(self._pyhf_fit(data, x, mu), data, free)
+            fit = self._newton(self._pyhf_fit(data, x, held), data, free)
         if fit.kkt > _KKT_TOLERANCE:
             raise FitError(
-                f"the fit with {'free μ' if mu is None else f'μ = {mu:.4g}'} did not converge: its gradient is "
+                f"the fit with {self._describe(held)} did not converge: its gradient is "
                 f"{fit.kkt:.2g} standard errors from zero; look for thin bins or wild variations in its templates"
             )
         return fit
+
+    def _describe(self, held: Mapping[int, float]) -> str:
+        """Say which parameters a fit holds, for its error message."""
+        fixed = [f"{'μ' if i == self.poi else self.names[i]} = {value:.4g}" for i, value in held.items()]
+        return " and ".join(fixed if self.poi in held else [*fixed, "free μ"])
 
     def _newton(self, x: Floats, data: Floats, free: NDArray[np.bool_]) -> Fit:
         fit = self.evaluate(x, data)
@@ -231,16 +238,22 @@ class Likelihood:
                 return trial
         return None
 
-    def _pyhf_fit(self, data: Floats, start: Floats, mu: float | None) -> Floats:
+    def _pyhf_fit(self, data: Floats, start: Floats, held: Mapping[int, float]) -> Floats:
         bounds = [list(b) for b in zip(self.low, np.where(np.isfinite(self.high), self.high, 1e10), strict=True)]
+        fixed = [not free for free in self.free]
+        for index, value in held.items():
+            fixed[index], low, high = True, *bounds[index]
+            bounds[index] = [min(value, low), max(value, high)]
+        if self.poi in held:  # scipy scales its steps by the bounds
+            mu = held[self.poi]
+            bounds[self.poi] = [min(mu, 0.0), max(2.0 * mu, 1.0)]
         try:
-            if mu is None:
-                x = pyhf.infer.mle.fit(data, self.model, start.tolist(), bounds)
-            else:
-                bounds[self.poi] = [min(mu, 0.0), max(2.0 * mu, 1.0)]
-                x = pyhf.infer.mle.fixed_poi_fit(mu, data, self.model, start.tolist(), bounds)
+            with np.errstate(invalid="ignore", divide="ignore"):  # it may try expectations that are not positive
+                x = pyhf.infer.mle.fit(data, self.model, start.tolist(), bounds, fixed)
         except (pyhf.exceptions.FailedMinimization, ValueError) as err:
-            raise FitError(f"neither this fit nor pyhf's converged: {str(err).splitlines()[0]}") from err
+            raise FitError(
+                f"neither this fit with {self._describe(held)} nor pyhf's converged: {str(err).splitlines()[0]}"
+            ) from err
         return np.asarray(x, dtype=np.float64)
 
 
