@@ -97,9 +97,17 @@ class ObservableConfig(_Strict):
 
 
 class BinningConfig(_Strict):
-    """Bins of a discriminant: a ladder of background efficiencies, then merged up to the floors."""
+    """Bins of a discriminant: a ladder of background efficiencies, merged up to the floors, or chosen for the limit.
+
+    ``optimised``: ``fine_bins`` of equal steps in the logit of the background efficiency, from the ladder's first down
+    to the floor on expected events, are merged to at most ``most_bins`` for the smallest expected limit, with the
+    signal of the other hypotheses, see `hypotheta.statistics.optimise`; those of the observable are merged likewise.
+    """
 
     region: str
+    method: Literal["ladder", "optimised"] = "ladder"
+    most_bins: Annotated[int, Field(gt=0)] = 15
+    fine_bins: Annotated[int, Field(gt=1)] = 60
     background_efficiencies: Annotated[tuple[float, ...], Field(min_length=1)]
     min_effective_events: Annotated[float, Field(ge=0)] = 10.0
     min_expected_events: Annotated[float, Field(ge=0)] = 1.0
@@ -109,6 +117,9 @@ class BinningConfig(_Strict):
         e = self.background_efficiencies
         if any(not 0 < v < 1 for v in e) or any(a <= b for a, b in pairwise(e)):
             raise ValueError("background_efficiencies must fall and lie between 0 and 1")
+        unused = {"most_bins", "fine_bins"} & self.model_fields_set
+        if self.method == "ladder" and unused:
+            raise ValueError(f"{', '.join(sorted(unused))}: they belong to method: optimised")
         return self
 
 

@@ -4,7 +4,7 @@ Which one do I use? `fill` and `TemplateSet`, `check_templates` and perhaps `sha
 `limit_points`, a `LimitScan` a discriminant, and `summarise_fit` for all about one fit (or its parts, see `fit_model`).
 """
 
-from hypotheta.statistics.binning import merge_edges
+from hypotheta.statistics.binning import Bins, merge_edges
 from hypotheta.statistics.closure import ClosurePoint, TemplateClosure, compare_templates
 from hypotheta.statistics.fit_summary import FitOptions, FitSummary, summarise_fit
 from hypotheta.statistics.fit_templates import FitTemplates, RegionTemplates, Yield, fit_templates
@@ -17,6 +17,7 @@ from hypotheta.statistics.limits import ClsCurve, LimitPoint, LimitScan, limit_p
 from hypotheta.statistics.minos import MinosError, minos_errors
 from hypotheta.statistics.model import MODIFIER_SETTINGS, ModelConfig, Normalisation, Shape, Systematic
 from hypotheta.statistics.morphing import EfficiencyAxis, WeightedValues, morph, neighbour_weights
+from hypotheta.statistics.optimise import choose_edges, expected_sigma
 from hypotheta.statistics.points import limit_points
 from hypotheta.statistics.pulls import Pull, pulls
 from hypotheta.statistics.shaping import Step, Treatment, shape_templates
@@ -28,6 +29,7 @@ from hypotheta.statistics.workspace import DataLabel, Workspace, asimov, build_w
 __all__ = [
     "MODIFIER_SETTINGS",
     "NOMINAL",
+    "Bins",
     "ClosurePoint",
     "ClsCurve",
     "DataLabel",
@@ -66,7 +68,9 @@ __all__ = [
     "best_fit",
     "build_workspace",
     "check_templates",
+    "choose_edges",
     "compare_templates",
+    "expected_sigma",
     "fill",
     "fit_model",
     "fit_result",
