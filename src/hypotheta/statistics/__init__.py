@@ -12,6 +12,7 @@ from hypotheta.statistics.points import limit_points
 from hypotheta.statistics.shaping import Step, Treatment, shape_templates
 from hypotheta.statistics.switches import scale_luminosity, without_mc_statistics, without_nuisances
 from hypotheta.statistics.templates import NOMINAL, Template, TemplateKey, TemplateSet, fill, yields_table
+from hypotheta.statistics.theory import Exclusion, TheoryCurve, exclusions
 from hypotheta.statistics.validation import Finding, check_templates
 from hypotheta.statistics.workspace import DataLabel, Workspace, asimov, build_workspace
 
@@ -19,6 +20,7 @@ __all__ = [
     "NOMINAL",
     "ClsCurve",
     "DataLabel",
+    "Exclusion",
     "Finding",
     "FitResult",
     "LimitPoint",
@@ -31,12 +33,14 @@ __all__ = [
     "Template",
     "TemplateKey",
     "TemplateSet",
+    "TheoryCurve",
     "Treatment",
     "Workspace",
     "asimov",
     "best_fit",
     "build_workspace",
     "check_templates",
+    "exclusions",
     "fill",
     "limit_point",
     "limit_points",

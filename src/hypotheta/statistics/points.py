@@ -103,7 +103,7 @@ def limit_points(
             if toys:
                 draft.toys(toys, observed, expected, band, level, rng)
         points = [draft.finish() for draft in drafts]
-    return [p if p.toys else _suggest_toys(p, w) for p, w in zip(points, workspaces, strict=True)]
+    return [_noted(p, w) for p, w in zip(points, workspaces, strict=True)]
 
 
 @dataclass
@@ -244,9 +244,10 @@ def _numbers(values: Floats) -> tuple[float | None, ...]:
     return tuple(v if np.isfinite(v) else None for v in values.tolist())
 
 
-def _suggest_toys(point: LimitPoint, workspace: Workspace) -> LimitPoint:
-    note = few_events(workspace.spec)
-    if note is None:
-        return point
-    log.warning("%s at %s: %s", workspace.discriminant or "limits", workspace.theta, note)
-    return replace(point, notes=(*point.notes, note))
+def _noted(point: LimitPoint, workspace: Workspace) -> LimitPoint:
+    """Return the point with a hint at toys where they are needed, after logging all its notes."""
+    hint = None if point.toys else few_events(workspace.spec)
+    notes = point.notes if hint is None else (*point.notes, hint)
+    for note in notes:
+        log.warning("%s at %s: %s", workspace.discriminant or "limits", workspace.theta, note)
+    return replace(point, notes=notes)

@@ -26,7 +26,7 @@ GAMMA_BOUNDS = (1e-10, 10.0)
 _TINY = 1e-100
 _NOTHING = 1e-60
 # numbers in the temporary arrays of one block: what a core's cache holds
-_BLOCK = 400_000
+_BLOCK = 250_000
 
 
 class Batch:

@@ -168,7 +168,8 @@ def cls_curves(
         twice = np.concatenate([twice, mu], axis=1)
     fits = fit(models, data, start, mu=twice, again=True)
     nll, flags = (v.reshape(len(models), -1, n) for v in (fits.point.nll, fits.flags))
-    q = np.maximum(2.0 * (nll[:, 0] - observation.free.point.nll), 0.0) * (observation.free.point.x[..., 0] < mu)
+    q = np.maximum(2.0 * (nll[:, 0] - observation.free.point.nll), 0.0)
+    q = np.where(observation.free.point.x[..., 0] < mu, q, 0.0)
     asimov_roots = np.sqrt(2.0 * np.maximum(nll[:, 1], 0.0))
     observed = np.exp(_cls(np.sqrt(q), asimov_roots)[0])
     band = np.sqrt(2.0 * np.maximum(nll[:, -1], 0.0))[..., None]
@@ -230,8 +231,10 @@ def _log_cls(observation: Observation, point: Point) -> tuple[Floats, Floats]:
 
 
 def _cls(root: Floats, asimov_root: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return ln CLs of √q̃ and √q_A, and its derivatives."""
-    a = np.maximum(asimov_root, 1e-300)
+    """Return ln CLs of √q̃ and √q_A, and its derivatives; NaN where one is not finite."""
+    finite = np.isfinite(root) & np.isfinite(asimov_root)
+    root = np.where(finite, root, np.nan)
+    a = np.where(finite, np.maximum(asimov_root, 1e-300), np.nan)
     near = root <= a
     shifted = np.where(near, root - a, 0.5 * (root / a - 1.0) * (root + a))
     by_root, by_a = np.where(near, 1.0, root / a), np.where(near, -1.0, -0.5 * (root**2 / a**2 + 1.0))
