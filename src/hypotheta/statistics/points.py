@@ -201,7 +201,7 @@ def _asymptotic(
         best, flags = observation.free.point.x[:, :, 0], observation.free.flags | observation.background.flags
         for i, draft in enumerate(drafts):
             draft.add("observed", ["observed_pb"], roots.mu[i], roots.flags[i])
-            draft.add("p0", ["best_fit_pb", "p0", "z"], np.array([best[i, 0], p0[i], z[i]]), flags[i])
+            draft.add("p0", ["best_fit_pb", "p0", "z"], np.array([best[i, 0], p0[i, 0], z[i, 0]]), flags[i])
     _curves(drafts, models, observation if observed else None, centre, expected, postfit, observation)
     return drafts
 

@@ -15,6 +15,7 @@ from hypotheta.statistics.batched.limits import (
     cls_curves,
     discovery,
     expected_limits,
+    mu_error,
     observe,
     observed_limits,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "evaluate",
     "expected_limits",
     "fit",
+    "mu_error",
     "nominal_data",
     "observe",
     "observed_limits",

@@ -21,7 +21,16 @@ from hypotheta.statistics.batched.likelihood import Data, Point, asimov, evaluat
 from hypotheta.statistics.batched.models import Models
 from hypotheta.statistics.batched.newton import tangent
 
-__all__ = ["Observation", "Roots", "cls_curves", "discovery", "expected_limits", "observe", "observed_limits"]
+__all__ = [
+    "Observation",
+    "Roots",
+    "cls_curves",
+    "discovery",
+    "expected_limits",
+    "mu_error",
+    "observe",
+    "observed_limits",
+]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.int64]
@@ -37,8 +46,8 @@ class Roots:
     Args:
         mu: (W, R); NaN where a fit or the root finding failed.
         flags: bits of `engine.Fits.flags`, of all fits at the root, (W, R).
-        point: the conditional fits at the root: of the Asimov set, (W, R); for an observed limit of the observation and
-            of its Asimov set, (W, 2).
+        point: the conditional fits at the root: of the Asimov set, (W, R); for observed limits of the data sets and
+            then of their Asimov sets, (W, 2 R).
     """
 
     mu: Floats
@@ -51,7 +60,7 @@ class Observation:
     """What all results of one observation begin with.
 
     Args:
-        data: the observation, (W, 1).
+        data: R data sets of each model, as a rule one.
         background: the fit with μ = 0.
         free: the best fit with μ ≥ 0.
     """
@@ -88,7 +97,7 @@ class Tracker:
 
 
 def observe(models: Models, data: Data | None = None) -> Observation:
-    """Return the fits of an observation; the workspaces' own when None."""
+    """Return the fits of R data sets of each model; the workspaces' own observation when None."""
     data = nominal_data(models) if data is None else data
     start = np.broadcast_to(models.start[:, None], data.aux.shape)
     zero = np.zeros(data.main.shape[:2])
@@ -110,7 +119,7 @@ def expected_limits(
     """
     x, gamma, failed = _background(models, observation)
     data = asimov(models, x, gamma)
-    sigma = _sigma(models, evaluate(models, data, x))
+    sigma = mu_error(models, evaluate(models, data, x))
     target = norm.isf(level * norm.cdf(n_sigma)) + np.asarray(n_sigma, dtype=np.float64)
     tracker = Tracker(models, _repeat(data, len(target)), np.repeat(x, len(target), axis=1))
 
@@ -126,18 +135,25 @@ def expected_limits(
 
 
 def observed_limits(models: Models, observation: Observation, *, level: float = 0.05) -> Roots:
-    """Return the observed limits, (W, 1): the roots of CLs(μ) = level, in ln CLs."""
+    """Return the observed limits, (W, R): the roots of CLs(μ) = level, in ln CLs.
+
+    Args:
+        models: W models.
+        observation: R data sets of each, with their fits.
+        level: 1 − confidence level.
+    """
     x, gamma, failed = _background(models, observation)
     both, tracker = _pair(models, observation, x, gamma)
-    best = observation.free.point.x[..., 0]
-    start = best + _sigma(models, evaluate(models, both.take(slice(None), slice(1, 2)), x)) * norm.isf(0.5 * level)
+    n = x.shape[1]
+    error = mu_error(models, evaluate(models, both.take(slice(None), slice(n, None)), x))
+    start = observation.free.point.x[..., 0] + error * norm.isf(0.5 * level)
 
     def excess(mu: Floats, again: bool) -> tuple[Floats, Floats]:
-        value, slope = _log_cls(observation, tracker(np.repeat(mu, 2, axis=1), again=again))
+        value, slope = _log_cls(observation, tracker(np.concatenate([mu, mu], axis=1), again=again))
         return np.log(level) - value, -slope
 
     mu, done = _solve(excess, start, np.zeros_like(start))
-    flags = np.bitwise_or.reduce(tracker.flags, axis=1, keepdims=True) | failed | observation.free.flags
+    flags = tracker.flags[:, :n] | tracker.flags[:, n:] | failed | observation.free.flags
     return Roots(
         np.where(done & (flags & FAILED == 0), mu, np.nan), np.where(done, flags, flags | FAILED), tracker.point
     )
@@ -180,12 +196,22 @@ def cls_curves(
 
 
 def discovery(observation: Observation) -> tuple[Floats, Floats]:
-    """Return the local p₀ of the background-only hypothesis, with q₀, and its Z, (W,) each; NaN after a failed fit."""
-    q = 2.0 * (observation.background.point.nll - observation.free.point.nll)[:, 0]
-    z = np.sqrt(np.maximum(q, 0.0)) * (observation.free.point.x[:, 0, 0] > 0)
-    failed = (observation.background.flags | observation.free.flags)[:, 0] & FAILED != 0
-    z = np.where(failed, np.nan, z)
+    """Return the local p₀ of the background-only hypothesis, from q₀, and its Z, (W, R); NaN after a failed fit."""
+    flags = observation.background.flags | observation.free.flags
+    good = (flags & FAILED == 0) & np.isfinite(observation.background.point.nll)
+    nll = np.where(good, observation.background.point.nll, 0.0), np.where(good, observation.free.point.nll, 0.0)
+    z = np.sqrt(2.0 * np.maximum(nll[0] - nll[1], 0.0)) * (observation.free.point.x[..., 0] > 0)
+    z = np.where(good, z, np.nan)
     return np.asarray(norm.sf(z)), z
+
+
+def mu_error(models: Models, point: Point) -> Floats:
+    """Return the Gaussian error of μ from the curvature at fits, (W, R); 1 where there is none."""
+    free = ~models.fixed[:, None]
+    identity = np.eye(free.shape[-1])
+    hessian = np.where(free[..., :, None] & free[..., None, :], point.hessian, identity)
+    variance = np.linalg.pinv(hessian, hermitian=True)[..., 0, 0]
+    return np.sqrt(np.where(variance > 0, variance, 1.0))
 
 
 def _background(models: Models, observation: Observation | None) -> tuple[Floats, Floats | None, Flags]:
@@ -196,14 +222,6 @@ def _background(models: Models, observation: Observation | None) -> tuple[Floats
     x = models.start[:, None].copy()
     x[..., 0] = 0.0
     return x, None, np.zeros((len(models), 1), dtype=np.int64)
-
-
-def _sigma(models: Models, point: Point) -> Floats:
-    """Return σ(μ) from the curvature, (W, 1); 1 where there is none."""
-    free = ~models.fixed
-    hessian = np.where(free[:, :, None] & free[:, None, :], point.hessian[:, 0], np.eye(free.shape[-1]))
-    variance = np.linalg.pinv(hessian, hermitian=True)[:, 0, 0]
-    return np.sqrt(np.where(variance > 0, variance, 1.0))[:, None]
 
 
 def _root(point: Point) -> tuple[Floats, Floats]:
@@ -218,7 +236,7 @@ def _pair(models: Models, observation: Observation, x: Floats, gamma: Floats | N
 
 
 def _log_cls(observation: Observation, point: Point) -> tuple[Floats, Floats]:
-    """Return ln CLs and its slope from fits to the observation and to its Asimov set, (W, 2) → (W, 1)."""
+    """Return ln CLs and its slope from fits to data sets and to their Asimov sets, (W, 2 R) → (W, R)."""
     n = point.nll.shape[1] // 2
     mu = point.x[:, :n, 0]
     q = np.maximum(2.0 * (point.nll[:, :n] - observation.free.point.nll), 0.0)
