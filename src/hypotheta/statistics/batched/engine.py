@@ -11,7 +11,8 @@ import pyhf
 from numpy.typing import NDArray
 
 from hypotheta.errors import FitError
-from hypotheta.statistics.batched.likelihood import Batch, Data, Point, evaluate
+from hypotheta.statistics.batched.arrays import Batch, Data, Point
+from hypotheta.statistics.batched.likelihood import evaluate
 from hypotheta.statistics.batched.models import Models
 from hypotheta.statistics.batched.newton import KKT_GATE, minimise
 from hypotheta.statistics.likelihood import Likelihood, numpy_backend

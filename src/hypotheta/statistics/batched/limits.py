@@ -1,11 +1,11 @@
-"""Asymptotic limits, CLs and discovery significances of many workspaces in common fits.
+"""Asymptotic limits and CLs of many workspaces in common fits.
 
-Which one do I use? `expected_limits` and `observed_limits` for limits, `cls_curves` for CLs at given μ, `discovery` for
-p₀; all take the `Conditional` fits that `conditional` makes. `hypotheta.statistics.limit_points` calls all of it.
+Which one do I use? `expected_limits`; `observed_limits` for limits and `cls_curves` for CLs at given μ, of what
+`observation.observe` returns. `hypotheta.statistics.limit_points` calls all of it.
 
 Formulas are those of `hypotheta.statistics.asymptotic` (Cowan, Cranmer, Gross, Vitells, EPJC 71 (2011) 1554); roots are
 found by Newton steps inside a bracket, with dq/dμ = 2 ∂NLL/∂μ (envelope theorem). Every root's fits are repeated from
-another start; where that ends lower, the root is found anew.
+other starts; where one ends lower, the root is found anew.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,21 +16,14 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from hypotheta.statistics.asymptotic import BAND
-from hypotheta.statistics.batched.engine import FAILED, Fits, fit
-from hypotheta.statistics.batched.likelihood import Data, Point, asimov, evaluate, nominal_data
+from hypotheta.statistics.batched.arrays import Data, Point
+from hypotheta.statistics.batched.engine import FAILED, fit
+from hypotheta.statistics.batched.likelihood import asimov, evaluate
 from hypotheta.statistics.batched.models import Models
 from hypotheta.statistics.batched.newton import tangent
+from hypotheta.statistics.batched.observation import Observation, background_of, mu_error
 
-__all__ = [
-    "Observation",
-    "Roots",
-    "cls_curves",
-    "discovery",
-    "expected_limits",
-    "mu_error",
-    "observe",
-    "observed_limits",
-]
+__all__ = ["Roots", "cls_curves", "expected_limits", "observed_limits"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.int64]
@@ -55,25 +48,6 @@ class Roots:
     point: Point
 
 
-@dataclass(frozen=True, eq=False)
-class Observation:
-    """What all results of one observation begin with.
-
-    Args:
-        data: R data sets of each model, as a rule one.
-        background: the fit with μ = 0.
-        free: the best fit with μ ≥ 0.
-    """
-
-    data: Data
-    background: Fits
-    free: Fits
-
-    def take(self, models: NDArray[np.intp]) -> "Observation":
-        """Return the observation of some of the models."""
-        return Observation(self.data.take(models), self.background.take(models), self.free.take(models))
-
-
 class Tracker:
     """Conditional fits of fixed data against μ; each starts on the tangent of the one before.
 
@@ -96,16 +70,6 @@ class Tracker:
         return fits.point
 
 
-def observe(models: Models, data: Data | None = None) -> Observation:
-    """Return the fits of R data sets of each model; the workspaces' own observation when None."""
-    data = nominal_data(models) if data is None else data
-    start = np.broadcast_to(models.start[:, None], data.aux.shape)
-    zero = np.zeros(data.main.shape[:2])
-    background = fit(models, data, start, mu=zero, again=True)
-    free = fit(models, data, background.point.x, again=True)
-    return Observation(data, background, free)
-
-
 def expected_limits(
     models: Models, *, observation: Observation | None = None, level: float = 0.05, n_sigma: Sequence[float] = BAND
 ) -> Roots:
@@ -117,7 +81,7 @@ def expected_limits(
         level: 1 − confidence level.
         n_sigma: where in the band.
     """
-    x, gamma, failed = _background(models, observation)
+    x, gamma, failed = background_of(models, observation)
     data = asimov(models, x, gamma)
     sigma = mu_error(models, evaluate(models, data, x))
     target = norm.isf(level * norm.cdf(n_sigma)) + np.asarray(n_sigma, dtype=np.float64)
@@ -142,7 +106,7 @@ def observed_limits(models: Models, observation: Observation, *, level: float = 
         observation: R data sets of each, with their fits.
         level: 1 − confidence level.
     """
-    x, gamma, failed = _background(models, observation)
+    x, gamma, failed = background_of(models, observation)
     both, tracker = _pair(models, observation, x, gamma)
     n = x.shape[1]
     error = mu_error(models, evaluate(models, both.take(slice(None), slice(n, None)), x))
@@ -171,12 +135,12 @@ def cls_curves(
         postfit: the expected band is that of the background-only fit to the observation, not of nominal nuisances.
     """
     n = mu.shape[1]
-    x, gamma, failed = _background(models, observation)
+    x, gamma, failed = background_of(models, observation)
     data = _join(_repeat(observation.data, n), _repeat(asimov(models, x, gamma), n))
     start = np.repeat(x, 2 * n, axis=1)
     twice = np.concatenate([mu, mu], axis=1)
     if not postfit:
-        x0, gamma0, _ = _background(models, None)
+        x0, gamma0, _ = background_of(models, None)
         data, start = (
             _join(data, _repeat(asimov(models, x0, gamma0), n)),
             np.concatenate([start, np.repeat(x0, n, axis=1)], axis=1),
@@ -193,35 +157,6 @@ def cls_curves(
     all_flags = np.bitwise_or.reduce(flags, axis=1) | failed | observation.free.flags
     good = all_flags & FAILED == 0
     return np.where(good, observed, np.nan), np.where(good[..., None], expected, np.nan), all_flags
-
-
-def discovery(observation: Observation) -> tuple[Floats, Floats]:
-    """Return the local p₀ of the background-only hypothesis, from q₀, and its Z, (W, R); NaN after a failed fit."""
-    flags = observation.background.flags | observation.free.flags
-    good = (flags & FAILED == 0) & np.isfinite(observation.background.point.nll)
-    nll = np.where(good, observation.background.point.nll, 0.0), np.where(good, observation.free.point.nll, 0.0)
-    z = np.sqrt(2.0 * np.maximum(nll[0] - nll[1], 0.0)) * (observation.free.point.x[..., 0] > 0)
-    z = np.where(good, z, np.nan)
-    return np.asarray(norm.sf(z)), z
-
-
-def mu_error(models: Models, point: Point) -> Floats:
-    """Return the Gaussian error of μ from the curvature at fits, (W, R); 1 where there is none."""
-    free = ~models.fixed[:, None]
-    identity = np.eye(free.shape[-1])
-    hessian = np.where(free[..., :, None] & free[..., None, :], point.hessian, identity)
-    variance = np.linalg.pinv(hessian, hermitian=True)[..., 0, 0]
-    return np.sqrt(np.where(variance > 0, variance, 1.0))
-
-
-def _background(models: Models, observation: Observation | None) -> tuple[Floats, Floats | None, Flags]:
-    """Return background-only parameters, (W, 1, P), γ, (W, 1, M), and the flags of their fit."""
-    if observation is not None:
-        fits = observation.background
-        return fits.point.x, fits.point.gamma, fits.flags
-    x = models.start[:, None].copy()
-    x[..., 0] = 0.0
-    return x, None, np.zeros((len(models), 1), dtype=np.int64)
 
 
 def _root(point: Point) -> tuple[Floats, Floats]:

@@ -11,7 +11,8 @@ move.
 import numpy as np
 from numpy.typing import NDArray
 
-from hypotheta.statistics.batched.likelihood import Data, Point, evaluate
+from hypotheta.statistics.batched.arrays import Data, Point
+from hypotheta.statistics.batched.likelihood import evaluate
 from hypotheta.statistics.batched.models import Models
 
 __all__ = ["KKT_GATE", "kkt", "minimise", "tangent"]
