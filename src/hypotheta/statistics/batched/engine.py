@@ -120,9 +120,10 @@ def _keep_lower(best: Fits, other: Fits) -> None:
     """Keep in ``best`` what is lower; an unconverged fit loses to a converged one."""
     usable = other.flags == 0
     failed = best.flags & FAILED != 0
-    change = other.point.nll - best.point.nll
+    both = usable & ~failed
+    change = np.where(both, other.point.nll, 0.0) - np.where(both, best.point.nll, 0.0)
     better = usable & (failed | (change < -_DIFFERENT))
-    two = usable & ~failed & (np.abs(change) > _DIFFERENT)
+    two = both & (np.abs(change) > _DIFFERENT)
     best.point.put(better, other.point.take(better))
     best.residual[better] = other.residual[better]
     best.flags[better] &= ~FAILED

@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 GAMMA_BOUNDS = (1e-10, 10.0)
 # stands for μ = 0, so that a row over μ is its derivative; no event count notices 1e-100
 _TINY = 1e-100
+_NOTHING = 1e-60
 # numbers in the temporary arrays of one block: what a core's cache holds
 _BLOCK = 400_000
 
@@ -135,7 +136,7 @@ def _evaluate(models: Models, data: Data, x: Floats) -> Point:
     bend, (value, slope, curvature), added = _rows(models, x)
     rate = value[..., None] * added
     plain, carried = rate[..., :n_plain, :], rate[..., n_plain:, :]
-    a, b = plain.sum(-2), carried.sum(-2)
+    a, b = (np.where(np.abs(total) > _NOTHING, total, 0.0) for total in (plain.sum(-2), carried.sum(-2)))
     n = data.main
     gamma, gamma_nll, stiffness, gamma_slope = _profile(models, data, a, b)
     mean = a + gamma * b
@@ -271,5 +272,9 @@ def _deviance(n: Floats, mean: Floats) -> Floats:
     """Return λ − n − n ln(λ/n) without cancelling; infinite where λ is not positive but n is, or λ < 0."""
     relative = np.where(n > 0, mean - n, 0.0) / np.where(n > 0, n, 1.0)
     good = (mean > 0) | ((n == 0) & (mean >= 0))
-    deviance = np.where(n > 0, n * (relative - np.log1p(np.where(mean > 0, relative, 0.0))), mean)
+    near = relative > -0.5
+    log = np.log1p(np.where(near, relative, 0.0))
+    if not near.all():
+        log = np.where(near, log, np.log(np.where((mean > 0) & ~near, mean, 1.0) / np.where(near, 1.0, n)))
+    deviance = np.where(n > 0, n * (relative - log), mean)
     return np.where(good, deviance, np.inf)
