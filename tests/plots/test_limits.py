@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -65,6 +67,16 @@ def test_ratio_is_to_the_first_at_the_same_mass():
     assert labels(top) == ["observable", "network"]
     np.testing.assert_allclose(ratio.lines[0].get_ydata(), 1.0)
     np.testing.assert_allclose(ratio.lines[1].get_ydata(), [0.5, np.nan, 0.5, 0.5])
+
+
+def test_interpolated_points_are_on_the_line_without_marker():
+    one = scan("network", 1.5)
+    points = [replace(p, signal_template="interpolated" if p.theta["mass"] == 750 else "simulated") for p in one.points]
+    top, ratio = compare_limits([replace(one, points=tuple(points))], MASS).axes
+    line, _, (bars,) = top.containers[0]
+    assert line.get_xdata().tolist() == list(MASS.grid)
+    assert line.get_markevery() == ratio.lines[0].get_markevery() == [0, 2, 3]
+    assert sum(len(segment) == 2 and bool(np.isfinite(segment).all()) for segment in bars.get_segments()) == 3
 
 
 def test_points_that_failed_leave_a_drawable_figure(tmp_path):

@@ -79,7 +79,8 @@ def compare_limits(
 ) -> Figure:
     """Draw median expected limits of several discriminants; the lower panel shows each over the first.
 
-    Bars are MC-statistics errors; in the ratio, whose events are mostly shared, they are left out.
+    Bars are MC-statistics errors; in the ratio, whose events are mostly shared, they are left out. Hypotheses whose
+    signal is interpolated are on the line, without marker and bar.
 
     Args:
         scans: a scan a discriminant; the first is the reference.
@@ -100,8 +101,10 @@ def compare_limits(
         for i, (scan, name) in enumerate(zip(scans, names, strict=True)):
             x, order = _axis(scan, parameter)
             y, error = scan.column("expected_pb")[order], np.nan_to_num(scan.column("expected_error_pb")[order])
+            simulated = np.array([point.signal_template == "simulated" for point in scan.points])[order]
             style: dict[str, Any] = {"color": colour(i), "marker": MARKERS[i % len(MARKERS)]}
-            axes.errorbar(x, y, yerr=error, label=name, **style)
+            style["markevery"] = np.flatnonzero(simulated).tolist()
+            axes.errorbar(x, y, yerr=np.where(simulated, error, np.nan), label=name, **style)
             ratio.plot(x, y / np.array([reference.get(v, np.nan) for v in x.tolist()]), **style)
         axes.set(ylabel=_AXIS, yscale=_scale(*scans))
         axes.margins(x=0.02)

@@ -36,6 +36,7 @@ __all__ = [
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+_GRID = r"^[A-Za-z][A-Za-z0-9_]*=[^:]+:[^:]+:[^:]+$"  # NAME=FIRST:LAST:STEP
 
 
 class _Strict(BaseModel):
@@ -201,7 +202,7 @@ class LimitsConfig(_Strict):
     confidence_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     band: Literal["prefit", "postfit"] = "prefit"
     brazil: str | None = None
-    grid: str | None = None
+    grid: Annotated[str, Field(pattern=_GRID)] | None = None
     engine: Literal["batched", "pyhf"] = "batched"
     toys: Annotated[int, Field(ge=0)] = 0
     theory: TheoryConfig | None = None
