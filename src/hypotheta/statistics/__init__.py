@@ -23,6 +23,7 @@ from hypotheta.statistics.pulls import Pull, pulls
 from hypotheta.statistics.shaping import Step, Treatment, shape_templates
 from hypotheta.statistics.switches import scale_luminosity, without_mc_statistics, without_nuisances
 from hypotheta.statistics.templates import NOMINAL, Template, TemplateKey, TemplateSet, fill, yields_table
+from hypotheta.statistics.theory import Exclusion, TheoryCurve, exclusions
 from hypotheta.statistics.validation import Finding, check_templates
 from hypotheta.statistics.workspace import DataLabel, Workspace, asimov, build_workspace
 
@@ -34,6 +35,7 @@ __all__ = [
     "ClsCurve",
     "DataLabel",
     "EfficiencyAxis",
+    "Exclusion",
     "Finding",
     "FitOptions",
     "FitResult",
@@ -60,6 +62,7 @@ __all__ = [
     "TemplateClosure",
     "TemplateKey",
     "TemplateSet",
+    "TheoryCurve",
     "Treatment",
     "WeightedValues",
     "Workspace",
@@ -70,6 +73,7 @@ __all__ = [
     "check_templates",
     "choose_edges",
     "compare_templates",
+    "exclusions",
     "expected_sigma",
     "fill",
     "fit_model",
