@@ -82,6 +82,8 @@ def requested(analysis: Analysis, *, at: str | None = None, grid: str | None = N
 
 def check_interpolable(analysis: Analysis, theta: ThetaPoint) -> None:
     """Refuse a hypothesis at which no signal template can be interpolated."""
+    if not _interpolable(analysis):
+        analysis.space.check_hull(analysis.space.point(theta))  # to be told of the range says more
     parameter, positions = _line(analysis)
     value = theta[parameter.name]
     if not positions[0] <= value <= positions[-1]:
