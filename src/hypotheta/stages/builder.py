@@ -214,13 +214,7 @@ class TemplateBuilder:
         if discriminant == "observable":
             fine = np.asarray(observable.edges)
         else:
-            model = self.store.classifier(discriminant)
-            point = self.analysis.space.point(theta)
-            resolved = model.scale.smallest_efficiency(point)
-            inner = model.background_quantile(point, [e for e in binning.background_efficiencies if e >= resolved])
-            span = max(float(np.ptp(inner)), 1.0)
-            low, high = min(values.min(), inner[0] - span), max(values.max(), inner[-1] + span)
-            fine = np.array([low, *inner, high])
+            fine = self._score_edges(discriminant, self.analysis.space.point(theta), values)
         if region != binning.region:
             return fine[[0, -1]]
         total = fill(values, weights, fine)
@@ -231,6 +225,18 @@ class TemplateBuilder:
             min_effective=binning.min_effective_events,
             min_expected=binning.min_expected_events,
         )
+
+    def _score_edges(self, discriminant: str, point: ThetaPoint, values: Array) -> Array:
+        """Return the fine edges of a classifier: its own bins where it has some, else background quantiles."""
+        model = self.store.classifier(discriminant)
+        bins = model.bins(point)
+        if bins is not None:
+            return np.arange(bins + 1, dtype=np.float64) - 0.5
+        resolved = model.scale.smallest_efficiency(point)
+        efficiencies = [e for e in self.binning.background_efficiencies if e >= resolved]
+        inner = model.background_quantile(point, efficiencies)
+        span = max(float(np.ptp(inner)), 1.0)
+        return np.array([min(values.min(), inner[0] - span), *inner, max(values.max(), inner[-1] + span)])
 
     def _systematics(self, backgrounds: tuple[str, ...]) -> tuple[Systematic, ...]:
         config = self.analysis.config
