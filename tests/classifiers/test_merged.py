@@ -127,6 +127,7 @@ def test_bins_are_numbers_that_mean_the_same_in_all_folds(crossed, data):
     bins = crossed.logit(data.x, point, data.event_id)
     assert np.array_equal(np.unique(bins), np.arange(bins.max() + 1))
     assert 2 <= bins.max() + 1 <= 5
+    assert crossed.bins(point) == bins.max() + 1
     # signal rises with the number of the bin
     nominal = data.at(data.space.nominal)
     signal = bins[nominal & data.at(ThetaPoint({"mass": 1000.0}))]
@@ -169,7 +170,8 @@ def test_saved_and_loaded(crossed, data, tmp_path):
         Merged.load(tmp_path / "merged")
 
 
-def test_only_simulated_hypotheses_have_bins(crossed, data):
+def test_only_simulated_hypotheses_have_bins(crossed, base, data):
+    assert base.bins(ThetaPoint({"mass": 500.0, "jes": 1.0})) is None
     assert crossed.covers(ThetaPoint({"mass": 500.0, "jes": 1.0}))
     assert not crossed.covers(ThetaPoint({"mass": 600.0, "jes": 1.0}))
     with pytest.raises(

@@ -178,7 +178,7 @@ class MergedConfig(InputConfig):
     cells: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (15, 7)
     bins: Annotated[int, Field(gt=1)] | None = 20
     cut: Cut = "information"
-    share: Annotated[float, Field(ge=0, le=1)] = 0.8
+    share: Annotated[float, Field(ge=0, le=1)] = 0.7
     constraints: Mapping[str, PositiveFloat] = Field(default_factory=dict)
     steps: Mapping[str, PositiveFloat] = Field(default_factory=dict)
     normalisation: PositiveFloat | None = None

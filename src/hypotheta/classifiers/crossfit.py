@@ -237,6 +237,11 @@ class CrossFitted:
         """
         return self.scale.background_quantile(theta, efficiencies)
 
+    def bins(self, theta: ThetaPoint) -> int | None:
+        """Return how many bins there are at a hypothesis where the output is the number of a bin, else None."""
+        found = [model.bins(theta) for model in self.models]
+        return None if found[0] is None else max(n for n in found if n is not None)
+
     def save(self, directory: Path, *, provenance: Mapping[str, Any] | None = None) -> None:
         """Write all models and the scale as one directory, whole or not at all.
 

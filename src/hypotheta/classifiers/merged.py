@@ -153,6 +153,11 @@ class Merged(Classifier):
         own = values[self.space.columns("signal")]
         return bool((self._points == own).all(axis=1).any())
 
+    def bins(self, theta: ArrayLike | ThetaPoint) -> int:
+        """Return the number of bins at a hypothesis; `UntrainedHypothesisError` where there are none."""
+        values = self.space.array(theta) if isinstance(theta, ThetaPoint) else np.asarray(theta, dtype=np.float64)
+        return int(self._at(values[self.space.columns("signal")]).labels.max()) + 1
+
     def _logits(self, x: NDArray[np.float32], theta: NDArray[np.float64]) -> NDArray[np.float64]:
         asked, index = theta_points(theta[:, self.space.columns("signal")])
         found = np.empty(len(x))

@@ -237,6 +237,11 @@ class Classifier(ABC):
         """Let models of one kind, trained on different folds, agree on what they share: nothing, for most kinds."""
         del models
 
+    def bins(self, theta: ArrayLike | ThetaPoint) -> int | None:
+        """Return how many bins there are at a hypothesis where the output is the number of a bin, else None."""
+        del theta
+        return None
+
     def describe(self) -> str:
         """Return what the model is made of, in one line."""
         return self.type

@@ -236,9 +236,10 @@ class Analysis:
 
     @property
     def judged(self) -> tuple[str, ...]:
-        """The classifiers on which verdicts are passed."""
+        """The classifiers on which verdicts are passed; the number of a bin is no score that could be calibrated."""
         judged = self.config.diagnostics.judged
-        return tuple(self.config.classifiers) if judged is None else judged
+        scores = tuple(name for name, own in self.config.classifiers.items() if own.type != "merged")
+        return scores if judged is None else judged
 
     @cached_property
     def held_out(self) -> list[ThetaPoint]:

@@ -279,6 +279,14 @@ class AnalysisConfig(_Strict):
                 raise ValueError(
                     f"fit.discriminants: there is no discriminant '{name}'{closest(name, self.discriminants)}"
                 )
+        for name, classifier in self.classifiers.items():
+            if classifier.type == "merged":
+                others = [n for n, other in self.classifiers.items() if other.type != "merged"]
+                if classifier.of not in others:
+                    raise ValueError(
+                        f"classifiers.{name}.of: there is no classifier '{classifier.of}' to be merged"
+                        + closest(classifier.of, others)
+                    )
         _check_diagnostics(self)
         if "observable" in self.classifiers:
             raise ValueError("classifiers.observable: this name is kept for the analysis' own variable")

@@ -68,21 +68,23 @@ def train(analysis: Analysis, classifier: str, *, hold_out: ThetaPoint | None = 
     config = analysis.config
     if classifier not in config.classifiers:
         raise ConfigurationError(f"there is no classifier '{classifier}'{closest(classifier, config.classifiers)}")
-    dataset = training_dataset(analysis, Store(analysis))
+    store = Store(analysis)
+    dataset = training_dataset(analysis, store)
     if hold_out is not None:
         dataset = dataset.without(hold_out)
-    path = model_path(analysis, classifier, hold_out)
+    path, own = model_path(analysis, classifier, hold_out), config.classifiers[classifier]
     checkpoint = Checkpoint(path.parent / f".{path.name}.checkpoint")
     folds = config.training.folds
     title = f"train {classifier}" + (f" without {hold_out}" if hold_out else "")
     with progress(f"{title} ({folds} folds, {len(dataset)} rows)", 1000) as advance:
         model = CrossFitted.fit(
-            _named_features(analysis, config.classifiers[classifier]),
+            _named_features(analysis, own),
             dataset,
             folds=folds,
             rng=analysis.generator("train", classifier),
             progress=_steps(advance),
             checkpoint=checkpoint,
+            base=store.classifier(own.of, hold_out) if own.type == "merged" else None,
         )
     _LOG.info("%s: %s", classifier, model.describe())
     if hold_out is not None:
