@@ -229,8 +229,26 @@ def test_refusals(base, data):
         MergedConfig(of="network", features=["peak"])
 
 
+def test_the_signal_of_a_part_of_the_score_is_pooled(network, shifted):
+    own, pooled = (merged(network, shifted, pool_signal=pool).maps[0][1] for pool in (False, True))
+    np.testing.assert_array_equal(own.filled.derivatives, pooled.filled.derivatives)  # what was counted is kept
+    # without nuisances u is the share of signal: one number for each of the 8 parts of the score
+    config = MergedConfig(of="network", share=0.0)
+    shares = pooled.efficient_scores(config, 1).reshape(8, -1)
+    assert shares == pytest.approx(np.repeat(shares[:, :1], 16, axis=1))
+    assert (np.diff(shares[:, 0]) > 0).all()
+    single = own.efficient_scores(config.model_copy(update={"pool_signal": False}), 1).reshape(8, -1)
+    assert (np.ptp(single, axis=1)[1:] > 0).all()  # the first part holds no signal
+    counts = own.filled.counts.reshape(8, -1)
+    assert (counts * single).sum(axis=1) == pytest.approx((counts * shares).sum(axis=1))
+    # a good score loses hardly anything by it
+    widths = TOY.constraints
+    found = [measured(merged(network, shifted, pool_signal=pool)).sigma(widths) for pool in (False, True)]
+    assert found[1] == pytest.approx(found[0], rel=0.03)
+
+
 def test_cells_with_signal_alone_say_the_most(base, data):
-    config = MergedConfig(**{**SETTINGS, "axes": "score", "bins": 3})
+    config = MergedConfig(**{**SETTINGS, "axes": "score", "bins": 3, "pool_signal": False})
     model = Merged(config, base.models[0])
     high = ~data.is_signal & (base.models[0].logit(data.x, [500.0, 1.0]) > 0)
     own = model.fit(data, data.select(~high), rng=np.random.default_rng(1)).maps[0][1]

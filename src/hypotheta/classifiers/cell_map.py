@@ -49,14 +49,25 @@ class CellMap:
 
     def efficient_scores(self, config: MergedConfig, times: int) -> Array:
         """Return the efficient score of each cell at so many times the luminosity of what it holds, shape (c,)."""
-        filled = self.filled
-        scaled = ExpectedCounts(filled.counts * times, filled.derivatives * times, filled.names)
+        filled, derivatives = self.filled, self.filled.derivatives.copy()
+        if config.pool_signal:
+            derivatives[:, 0] = self._pooled(derivatives[:, 0])
+        scaled = ExpectedCounts(filled.counts * times, derivatives * times, filled.names)
         widths = {name: config.constraints.get(name, np.inf) for name in filled.names[1:]}
         if config.normalisation is not None:
             widths["normalisation"] = config.normalisation
         scores = scaled.efficient_scores(widths, share=config.share)
         # where only signal was simulated an event says the most
         return np.where((filled.counts <= 0) & (filled.derivatives[:, 0] > 0), scores.max(), scores)
+
+    def _pooled(self, signal: Array) -> Array:
+        """Give all cells of a part of the score the same signal for what they expect, shape (c,)."""
+        parts = self.cells.shape[0]
+        counts, own = self.filled.counts.reshape(parts, -1), signal.reshape(parts, -1)
+        total = counts.sum(axis=1)
+        ratio = np.divide(own.sum(axis=1), total, out=np.zeros(parts), where=total > 0)
+        pooled: Array = np.where((total > 0)[:, None], counts * ratio[:, None], own).ravel()
+        return pooled
 
 
 def fill_cells(data: Dataset, point: ThetaPoint, config: MergedConfig, axes: Axes, numbers: tuple[int, ...]) -> CellMap:

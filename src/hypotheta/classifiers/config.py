@@ -166,6 +166,9 @@ class MergedConfig(InputConfig):
         steps: event-kind parameter → distance to the nominal value of the shifted events from which derivatives are
             taken; None: the next values in the grid.
         normalisation: relative uncertainty of the background's yield, one more nuisance; None: it is known.
+        pool_signal: take the signal's share in a cell from all cells of its part of s. If s is the likelihood ratio the
+            further axes say nothing about it, and the signal of one cell is few events: without this, 15 × 7 cells
+            filled with 3,500 background and 250 signal events gave a limit 10 % worse than the score alone.
         strength: signal strength at which the bins are best; 0 for limits.
         min_expected: least expected background of a bin.
         min_effective: least effective MC events of the background in a bin.
@@ -175,13 +178,14 @@ class MergedConfig(InputConfig):
     type: Literal["merged"] = "merged"
     of: str
     axes: Literal["score", "background"] | Names = "background"
-    cells: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (15, 7)
+    cells: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (24, 4)
     bins: Annotated[int, Field(gt=1)] | None = 20
     cut: Cut = "information"
     share: Annotated[float, Field(ge=0, le=1)] = 0.7
     constraints: Mapping[str, PositiveFloat] = Field(default_factory=dict)
     steps: Mapping[str, PositiveFloat] = Field(default_factory=dict)
     normalisation: PositiveFloat | None = None
+    pool_signal: bool = True
     strength: NonNegativeFloat = 0.0
     min_expected: NonNegativeFloat = 5.0
     min_effective: NonNegativeFloat = 20.0
