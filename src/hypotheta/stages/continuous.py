@@ -82,8 +82,8 @@ def requested(analysis: Analysis, *, at: str | None = None, grid: str | None = N
 
 def check_interpolable(analysis: Analysis, theta: ThetaPoint) -> None:
     """Refuse a hypothesis at which no signal template can be interpolated."""
-    if not _interpolable(analysis):
-        analysis.space.check_hull(analysis.space.point(theta))  # to be told of the range says more
+    if not _interpolable(analysis):  # what is outside the range is outside anyhow
+        analysis.space.check_hull(analysis.space.point(theta))
     parameter, positions = _line(analysis)
     value = theta[parameter.name]
     if not positions[0] <= value <= positions[-1]:

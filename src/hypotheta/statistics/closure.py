@@ -130,6 +130,7 @@ def compare_templates(
     """Return both median expected limits of one θ, and the bootstrap error of their ratio.
 
     Both workspaces have the same background; signal events are shared by none, so that the errors add in quadrature.
+    Variations of the signal keep their ratio to nominal in each replica: the noise of these ratios is not in the error.
 
     Args:
         simulated: the workspace of the signal simulated at θ.
