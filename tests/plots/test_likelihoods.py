@@ -38,8 +38,7 @@ def test_contours_are_those_of_two_parameters():
     axes = plot_likelihood_plane(PLANE).axes[0]
     for contour, level in zip(axes.collections, (2.296, 5.991), strict=False):
         x, y = np.concatenate([path.vertices for path in contour.get_paths()]).T
-        # linear between the points of the grid, 0.3 apart
-        np.testing.assert_allclose(x**2 + y**2, level, atol=0.05)
+        np.testing.assert_allclose(x**2 + y**2, level, atol=0.005)
     assert axes.get_legend_handles_labels()[1] == ["68 % CL", "95 % CL", "best fit"]
 
 

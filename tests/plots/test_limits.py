@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hypotheta.errors import ConfigurationError
 from hypotheta.parameters import Parameter, ThetaPoint
 from hypotheta.plots.limits import brazil_band, compare_limits
-from hypotheta.statistics import LimitPoint, LimitScan
+from hypotheta.statistics import LimitPoint, LimitScan, TheoryCurve
 
 MASS = Parameter("mass", "signal", (500.0, 750.0, 1000.0, 1500.0), unit="GeV", label="$m_X$")
 
@@ -47,6 +49,14 @@ def test_brazil_band_shows_the_numbers_in_rising_order():
     assert "[pb]" in axes.get_ylabel()
 
 
+def test_theory_is_drawn_where_there_are_limits():
+    theory = TheoryCurve("mass", (400.0, 900.0, 2000.0), (9.0, 0.3, 1e-3), label="Z' model")
+    axes = brazil_band(scan("network", 3.0), MASS, theory=theory).axes[0]
+    line = next(line for line in axes.lines if line.get_label() == "Z' model")
+    np.testing.assert_allclose(line.get_xdata(), [500, 750, 900, 1000, 1500])
+    np.testing.assert_allclose(line.get_ydata(), theory(line.get_xdata()))
+
+
 def test_blinded_band_has_no_observed_line():
     assert not any("observed" in name for name in labels(brazil_band(scan("a", 1.0), MASS).axes[0]))
 
@@ -57,6 +67,16 @@ def test_ratio_is_to_the_first_at_the_same_mass():
     assert labels(top) == ["observable", "network"]
     np.testing.assert_allclose(ratio.lines[0].get_ydata(), 1.0)
     np.testing.assert_allclose(ratio.lines[1].get_ydata(), [0.5, np.nan, 0.5, 0.5])
+
+
+def test_interpolated_points_are_on_the_line_without_marker():
+    one = scan("network", 1.5)
+    points = [replace(p, signal_template="interpolated" if p.theta["mass"] == 750 else "simulated") for p in one.points]
+    top, ratio = compare_limits([replace(one, points=tuple(points))], MASS).axes
+    line, _, (bars,) = top.containers[0]
+    assert line.get_xdata().tolist() == list(MASS.grid)
+    assert line.get_markevery() == ratio.lines[0].get_markevery() == [0, 2, 3]
+    assert sum(len(segment) == 2 and bool(np.isfinite(segment).all()) for segment in bars.get_segments()) == 3
 
 
 def test_points_that_failed_leave_a_drawable_figure(tmp_path):

@@ -11,6 +11,7 @@ from hypotheta.errors import ConfigurationError, InputFileError, UntrainedHypoth
 from hypotheta.parameters import ParameterSpace, ThetaPoint
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.builder import TemplateBuilder
+from hypotheta.stages.config import BinningConfig
 from hypotheta.stages.continuous import grid_points, requested
 from hypotheta.stages.files import read_csv
 from hypotheta.stages.limits import limits, read_limits
@@ -117,7 +118,7 @@ def test_an_interpolated_template_is_near_the_simulated_one(quick):
     assert theta not in builder.interpolator.neighbours(theta)
     for name in ("observable", "parameterized_network"):
         made = [builder.build(name, theta, interpolated=flag) for flag in (False, True)]
-        assert made[0].edges == made[1].edges
+        assert all(np.array_equal(made[0].bins[r].edges, made[1].bins[r].edges) for r in made[0].bins)
         samples = [{s["name"]: s for s in b.workspace.spec["channels"][0]["samples"]} for b in made]
         assert samples[0]["ttbar"] == samples[1]["ttbar"]
         signals = [np.array(s["xtt"]["data"]) for s in samples]
@@ -188,3 +189,58 @@ def test_workspaces_of_an_older_version_are_named(own):
 def test_grids_end_where_they_say():
     assert [p["x"] for p in grid_points("x=0:0.3:0.1")] == pytest.approx([0, 0.1, 0.2, 0.3])
     assert [p["x"] for p in grid_points("x=2:3:5")] == [2]
+
+
+def test_bins_for_the_best_limit_are_frozen_and_recorded(own):
+    binning = own.config.binning.model_copy(update={"method": "optimised", "most_bins": 6})
+    best = replace(own, config=own.config.model_copy(update={"binning": binning}))
+    templates(best)
+    entries = {(e["discriminant"], e["slug"]): e for e in read_manifest(best)["workspaces"]}
+    entry = entries["parameterized_network", "mass_750"]
+    assert entry["binning"] == {
+        "sr": "smallest expected limit at mass = 750 with the signal of the other hypotheses",
+        "cr": "one bin",
+    }
+    for (name, slug), e in entries.items():
+        spec = json.loads((best.results / f"workspaces/{name}/{slug}.json").read_text())
+        channel = next(c for c in spec["channels"] if c["name"] == "sr")
+        lengths = {len(s["data"]) for s in channel["samples"]}
+        assert lengths == {len(e["edges"]["sr"]) - 1}
+        assert max(lengths) <= 6
+        total = np.sum([s["data"] for s in channel["samples"] if s["name"] != "xtt"], axis=0)
+        assert total.min() >= binning.min_expected_events * 0.999
+    # between simulated hypotheses the choice is that of the nearest one
+    builder = TemplateBuilder(best)
+    found = builder.binner.bins("parameterized_network", ThetaPoint({"mass": 850.0}), "sr")
+    assert "at mass = 750" in found.chosen
+    assert len(found.edges) == len(entry["edges"]["sr"])
+    limits(best, at="mass=850", discriminant="parameterized_network")
+
+
+def test_the_choice_does_not_see_the_signal_that_is_fitted(quick):
+    analysis, _ = quick
+    binning = analysis.config.binning.model_copy(update={"method": "optimised", "most_bins": 6})
+    best = replace(analysis, config=analysis.config.model_copy(update={"binning": binning}))
+    theta = ThetaPoint({"mass": 750.0})
+    before = TemplateBuilder(best).binner.bins("observable", theta, "sr").edges
+    spoiled = TemplateBuilder(best)
+    table = spoiled.store.table("xtt_m750")
+    spoiled.store._tables["xtt_m750"]["nominal"] = replace(table, weight=table.weight * np.linspace(0, 2, len(table)))
+    assert np.array_equal(spoiled.binner.bins("observable", theta, "sr").edges, before)
+
+
+def test_best_bins_need_other_hypotheses(quick):
+    analysis, _ = quick
+    binning = analysis.config.binning.model_copy(update={"method": "optimised"})
+    few = replace(
+        analysis,
+        catalogue=analysis.catalogue.restricted(("xtt_m500", "xtt_m1000", "ttbar_*", "single_top*")),
+        config=analysis.config.model_copy(update={"binning": binning}),
+    )
+    with pytest.raises(ConfigurationError, match=r"binning.method: .* too few here; write method: ladder"):
+        TemplateBuilder(few).build("observable", ThetaPoint({"mass": 500.0}))
+
+
+def test_settings_of_the_other_method_are_refused():
+    with pytest.raises(ValueError, match="most_bins: they belong to method: optimised"):
+        BinningConfig(region="sr", background_efficiencies=(0.5,), most_bins=3)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from hypotheta.cli import main
-from hypotheta.errors import ConfigurationError, InputFileError
-from hypotheta.plots.style import Label
+from hypotheta.errors import ConfigurationError, InputFileError, UntrainedHypothesisError
 from hypotheta.stages.config import DataConfig, FitConfig
 from hypotheta.stages.files import read_csv, read_json, write_json
-from hypotheta.stages.fit import fit, fit_options, read_fits
+from hypotheta.stages.fit import fit, fit_options
+from hypotheta.stages.fit_files import read_fits
 from hypotheta.stages.fit_report import fit_pictures, fit_section
 from hypotheta.stages.fit_tables import TABLES
 from hypotheta.stages.templates import templates, workspace_path
@@ -29,13 +29,17 @@ def with_fit(analysis, **options):
     return replace(analysis, config=analysis.config.model_copy(update={"fit": FitConfig(**options)}))
 
 
+def fits_of(analysis):
+    return read_fits(analysis.results / "fits.json")
+
+
 def rows(folder, name):
     return read_csv(folder / f"{name}.csv")
 
 
 def test_a_run_leaves_tables_json_and_pictures(quick):
     analysis, _ = quick
-    (summary,) = read_fits(analysis)
+    (summary,) = fits_of(analysis)
     # the discriminant of the brazil band at the middle hypothesis
     assert (summary.discriminant, summary.theta) == ("parameterized_network", {"mass": 1000.0})
     assert summary.status == "ok"
@@ -56,7 +60,7 @@ def test_a_run_leaves_tables_json_and_pictures(quick):
 
 def test_tables_hold_the_fit(quick):
     analysis, _ = quick
-    (summary,) = read_fits(analysis)
+    (summary,) = fits_of(analysis)
     tables = analysis.results / "tables"
     (row,) = rows(tables, "fits")
     assert float(row["mu_pb"]) == pytest.approx(0.0, abs=1e-6)
@@ -99,7 +103,7 @@ def test_unblinded_pseudo_data_show_the_injected_signal(quick, tmp_path):
     unblinded = replace(analysis, config=config, results=tmp_path)
     templates(unblinded)
     assert "observable at mass=1000, fit to pseudo-data" in fit(unblinded)
-    (summary,) = read_fits(unblinded)
+    (summary,) = fits_of(unblinded)
     value, error = summary.result["mu"]
     assert abs(value - 60.0) < 3 * error
     assert value > 3 * error
@@ -107,18 +111,28 @@ def test_unblinded_pseudo_data_show_the_injected_signal(quick, tmp_path):
     assert abs(summary.goodness.toy_p_value - summary.goodness.p_value) < 5 * summary.goodness.toy_error + 0.1
     observed = [float(r["observed"]) for r in rows(tmp_path / "tables", "postfit_templates") if r["sample"] == "ttbar"]
     assert np.sum(observed) > 0
-    section = fit_section(unblinded, [])
+    section = fit_section(unblinded, [summary], [])
     assert any("observed (pseudo-data)" in row[0] for table in section.tables for row in table.rows)
     assert "Observations are fitted" in section.text[0]
 
 
 def test_a_part_has_a_folder_of_its_own(copy):
-    text = fit(copy, at="mass=750", discriminant="observable")
+    text = fit(copy, at="mass=750", discriminant="observable", plots=True)
     assert text.startswith("observable at mass=750")
     folder = copy.results / "fits/observable/mass_750"
     assert {p.stem for p in folder.glob("*.csv")} >= {*TABLES, "scan_mu"}
-    assert (folder / "fits.json").exists()
+    assert [s.theta for s in read_fits(folder / "fits.json")] == [{"mass": 750.0}]
+    assert (folder / "plots/ranking_observable_mass_750.png").stat().st_size > 0
     assert not (copy.results / "fits.json").exists()
+
+
+def test_a_hypothesis_without_simulation_is_fitted_with_its_own_nuisance(copy, quick):
+    for folder in ("features", "scores", "models"):
+        (copy.results / folder).symlink_to(quick[0].results / folder)
+    fit(copy, at="mass=800", discriminant="observable")
+    (summary,) = read_fits(copy.results / "fits/observable/mass_800/fits.json")
+    assert summary.theta == {"mass": 800.0}
+    assert "signal_interpolation" in {pull.parameter for pull in summary.pulls}
 
 
 def test_the_configuration_chooses(copy):
@@ -131,7 +145,7 @@ def test_the_configuration_chooses(copy):
         asimov_cross_section_pb=20.0,
     )
     fit(chosen)
-    found = read_fits(chosen)
+    found = fits_of(chosen)
     assert [(s.discriminant, s.theta["mass"]) for s in found] == [
         ("observable", 500.0),
         ("observable", 1250.0),
@@ -142,7 +156,7 @@ def test_the_configuration_chooses(copy):
         assert summary.result["mu"][0] == pytest.approx(20.0, rel=1e-4)
         assert summary.planes == ()
         assert len(summary.scans[0].values) == 5
-    assert "signal of 20 pb" in fit_section(chosen, []).text[0]
+    assert "signal of 20 pb" in fit_section(chosen, found, []).text[0]
 
 
 def test_options_follow_the_analysis(quick):
@@ -167,8 +181,8 @@ def test_a_failed_fit_is_told_and_draws_nothing(copy):
     text = fit(failing)
     assert "σ·B = failed" in text
     assert "Withheld: best fit: " in text
-    assert list(fit_pictures(failing, Label())) == []
-    section = fit_section(failing, [])
+    assert list(fit_pictures(failing, fits_of(failing))) == []
+    section = fit_section(failing, fits_of(failing), [])
     assert any("withheld: best fit" in line for line in section.text)
     (row,) = rows(failing.results / "tables", "fits")
     assert row["mu_pb"] == ""
@@ -179,13 +193,15 @@ def test_a_failed_fit_is_told_and_draws_nothing(copy):
 def test_wrong_choices_are_named(copy, tmp_path):
     with pytest.raises(ConfigurationError, match="no workspace of 'observables'; did you mean 'observable'"):
         fit(copy, discriminant="observables")
-    with pytest.raises(ConfigurationError, match="no workspace at mass = 800"):
-        fit(copy, at="mass=800")
+    with pytest.raises(ConfigurationError, match="'observable' has no workspace at mass = 800; did you mean"):
+        fit(with_fit(copy, hypotheses=({"mass": 800},)), discriminant="observable")
+    with pytest.raises(UntrainedHypothesisError, match="outside the simulated range"):
+        fit(copy, at="mass=80")
     empty = replace(copy, results=tmp_path / "empty")
     with pytest.raises(InputFileError, match="run 'hypotheta templates' first"):
         fit(empty)
     with pytest.raises(InputFileError, match="fits.json"):
-        read_fits(empty)
+        fits_of(empty)
 
 
 def test_the_verb_prints_the_fit(quick, capfd, tmp_path):

@@ -4,10 +4,13 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from hypotheta.errors import ConfigurationError
-from hypotheta.statistics import FitOptions, FitSummary, asimov, build_workspace, summarise_fit
+from hypotheta.parameters import ThetaPoint
+from hypotheta.statistics import FitOptions, FitSummary, Workspace, asimov, build_workspace, summarise_fit
 
 OPTIONS = FitOptions(planes=("jes",), scan_points=9, groups={"jes": "jets", "jer": "jets"})
 
@@ -35,7 +38,7 @@ def test_everything_is_there(workspace):
     assert found.result.minos["mu"].down < 0 < found.result.minos["mu"].up
     assert [scan.parameter for scan in found.scans] == ["mu", "jer", "jes", "luminosity", "xsec_ttbar"]
     assert [plane.parameters for plane in found.planes] == [("mu", "jes")]
-    assert len(found.planes[0].x) == 6
+    assert len(found.planes[0].x) == 7
     assert {g.group for g in found.ranking.groups} == {"jets", "luminosity", "xsec_ttbar", "MC statistics"}
     assert found.templates.regions[0].data is not None
 
@@ -95,3 +98,60 @@ def test_parts_that_fail_are_named_and_the_rest_is_there(workspace):
 def test_unknown_parameters_are_refused(workspace):
     with pytest.raises(ConfigurationError, match="no parameter 'jex'"):
         summarise_fit(workspace, options=FitOptions(planes=("jex",)))
+
+
+def random_spec(seed):
+    """Return two regions with asymmetric normalisations and shapes, MC statistics and Poisson data."""
+    rng = np.random.default_rng(seed)
+    channels, observations = [], []
+    for name, bins in (("sr", int(rng.integers(2, 7))), ("cr", 1)):
+        background = 10 ** rng.uniform(1.3, 3.5, bins)
+        signal = rng.uniform(0.5, 8.0, bins) * (0.1 if name == "cr" else 1.0)
+        shape = {
+            "hi_data": background * rng.uniform(1.0, 1.2, bins),
+            "lo_data": background * rng.uniform(0.85, 1.0, bins),
+        }
+        modifiers = [
+            {"name": "norm", "type": "normsys", "data": {"hi": 1.08, "lo": 0.9}},
+            {"name": "jes", "type": "histosys", "data": {k: v.tolist() for k, v in shape.items()}},
+            {
+                "name": f"staterror_{name}",
+                "type": "staterror",
+                "data": (background * rng.uniform(0.01, 0.1, bins)).tolist(),
+            },
+        ]
+        mu = [{"name": "mu", "type": "normfactor", "data": None}, modifiers[0]]
+        samples = [
+            {"name": "background", "data": background.tolist(), "modifiers": modifiers},
+            {"name": "signal", "data": signal.tolist(), "modifiers": mu},
+        ]
+        channels.append({"name": name, "samples": samples})
+        observations.append({"name": name, "data": rng.poisson(background + signal).tolist()})
+    parameters = [{"name": "mu", "inits": [1.0], "bounds": [[0.0, 50.0]]}]
+    measurements = [{"name": "data", "config": {"poi": "mu", "parameters": parameters}}]
+    return {"channels": channels, "observations": observations, "measurements": measurements, "version": "1.0.0"}
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32))
+def test_what_holds_for_every_fit(seed):
+    workspace = Workspace(random_spec(seed), ThetaPoint({"mass": 1.0}), data="data")
+    options = FitOptions(scan_points=5)
+    blind, seen = (summarise_fit(workspace, blinded=b, options=options) for b in (True, False))
+    for found in (blind, seen):
+        assert found.status == "ok" or found.result.other_minimum is not None
+        assert found.result.kkt < 1e-4
+        error = found.result["mu"][1]
+        minos = found.result.minos["mu"]
+        assert minos.down < 0 < minos.up
+        assert (minos.up - minos.down) / 2 == pytest.approx(error, rel=0.25)
+        assert 0 < found.ranking.statistical <= found.ranking.total == pytest.approx(error)
+        assert all(group.impact <= found.ranking.total for group in found.ranking.groups)
+        assert all(impact.size < 1.5 * found.ranking.total for impact in found.ranking.impacts)
+        for scan in found.scans:
+            assert min(scan.profiled) >= -1e-4
+            assert all(held >= profiled - 1e-4 for held, profiled in zip(scan.held, scan.profiled, strict=True))
+    # observed data may bend the likelihood either way, expected ones only add information
+    assert all(abs(pull.pull) < 1e-4 and pull.constraint < 1.0 + 1e-4 for pull in blind.pulls)
+    assert blind.result["mu"][0] == pytest.approx(0.0, abs=1e-4)
+    assert seen.goodness.statistic > blind.goodness.statistic == pytest.approx(0.0, abs=1e-8)

@@ -101,11 +101,20 @@ def test_a_conditional_fit_below_the_best_fit_is_refused():
     with numpy_backend():
         poor = fitted.likelihood.fit(fitted.data, np.where(np.arange(2) == index, -2.0, 3.0))
         assert poor.nll > fitted.fit.nll + 1.0
-        mistaken = type(fitted)(
-            fitted.spec, fitted.likelihood, fitted.data, poor, fitted.hessian, fitted.moving, fitted.other_minimum
-        )
+        mistaken = type(fitted)(fitted.spec, fitted.likelihood, fitted.data, poor, fitted.hessian, fitted.moving)
         with pytest.raises(FitError, match=r"a = .* is lower than the best fit by .* poorer minimum"):
             mistaken.conditional({index: float(fitted.fit.x[index])})
+
+
+def test_a_conditional_fit_follows_the_lower_of_two_minima():
+    """Held near the poorer minimum of the nuisance, the likelihood is that of the poorer minimum, not more."""
+    fitted = fit_model(two_minima())
+    with numpy_backend():
+        for index in range(2):
+            for value in np.linspace(0.5, 1.5, 5) * fitted.other.x[index]:
+                found = fitted.conditional({index: float(value)})
+                for start in (fitted.fit.x, fitted.other.x):
+                    assert found.nll <= fitted.likelihood.fit(fitted.data, start, fixed={index: value}).nll + 1e-9
 
 
 def test_a_parameter_without_effect_has_no_error(make_spec):

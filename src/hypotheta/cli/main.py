@@ -349,12 +349,15 @@ def fit(
     ] = None,
     discriminant: Annotated[str | None, typer.Option(help="One discriminant; the analysis' choice otherwise.")] = None,
     toys: Annotated[int | None, typer.Option(min=0, help="Toys for the goodness of fit; only when unblinded.")] = None,
+    plots: Annotated[
+        bool, typer.Option("--plots", help="Draw the pictures as well; the report draws them too.")
+    ] = False,
     out: Out = None,
     jobs: Jobs = 1,
 ) -> None:
     """Fit one workspace: σ·B with errors, pulls, ranking, goodness of fit, scans, yields after the fit.
 
-    While blinded the Asimov set is fitted, never data. One of the options puts its files into a folder of their own.
+    While blinded the Asimov set is fitted, never data. A chosen fit leaves its files in a folder of its own.
 
     Example: `hypotheta fit analysis/ttbar --at mass=1000 --discriminant parameterized_network`
     """
@@ -362,7 +365,13 @@ def fit(
 
     print(
         stage(
-            _load(analysis, out), at=at, discriminant=discriminant, toys=toys, jobs=jobs, threads=_settings["threads"]
+            _load(analysis, out),
+            at=at,
+            discriminant=discriminant,
+            toys=toys,
+            plots=plots,
+            jobs=jobs,
+            threads=_settings["threads"],
         )
     )
 

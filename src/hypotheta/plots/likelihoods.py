@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+from scipy.interpolate import RectBivariateSpline
 
 from hypotheta.errors import ConfigurationError
 from hypotheta.plots.fits import parameter_name
@@ -19,6 +21,7 @@ from hypotheta.statistics.likelihood_scans import LikelihoodPlane, LikelihoodSca
 
 __all__ = ["plot_likelihood", "plot_likelihood_plane", "plot_likelihoods"]
 
+Array = NDArray[np.float64]
 _YLABEL = r"$-2\,\Delta\ln L$"
 #: −2 Δln L of 68 % and 95 % of two parameters, χ² of two degrees of freedom
 _CONTOURS = ((2.296, "68 %", "-"), (5.991, "95 %", "--"))
@@ -81,6 +84,8 @@ def plot_likelihood_plane(
 ) -> Figure:
     """Draw the 68 % and 95 % contours of two parameters and their best fit; what did not converge is left out.
 
+    Contours follow a cubic spline through the points, straight lines where some are missing.
+
     Args:
         plane: the scan.
         labels: labels of the two parameters with their units; their names when empty.
@@ -95,11 +100,9 @@ def plot_likelihood_plane(
         raise ConfigurationError(f"no point of {' and '.join(plane.parameters)} converged; there is nothing to draw")
     with styled():
         figure, (axes,) = styled_figure()
-        masked = np.ma.masked_invalid(values)
+        x, y, drawn = _dense(np.array(plane.x), np.array(plane.y), values)
         for i, (level, name, line) in enumerate(_CONTOURS):
-            axes.contour(
-                plane.x, plane.y, masked, levels=[level], colors=[colour(2 * i)], linestyles=line, linewidths=2
-            )
+            axes.contour(x, y, drawn, levels=[level], colors=[colour(2 * i)], linestyles=line, linewidths=2)
             axes.add_line(Line2D([], [], color=colour(2 * i), linestyle=line, label=f"{name} CL"))
         axes.plot(*plane.best, "P", color="black", markersize=9, label="best fit")
         axes.set(
@@ -110,6 +113,14 @@ def plot_likelihood_plane(
         )
         finish(figure, label, title=title)
     return figure
+
+
+def _dense(x: Array, y: Array, values: Array) -> tuple[Array, Array, Array]:
+    """Return the plane on a finer grid; as it is, with gaps, where points are missing or too few for a spline."""
+    if not np.isfinite(values).all() or min(values.shape) < 4:
+        return x, y, np.ma.masked_invalid(values)
+    fine_x, fine_y = (np.linspace(v[0], v[-1], 8 * len(v)) for v in (x, y))
+    return fine_x, fine_y, RectBivariateSpline(y, x, values)(fine_y, fine_x)
 
 
 def _check(scan: LikelihoodScan) -> None:

@@ -4,6 +4,7 @@ Which one do I use? `plot_fit_templates`, once before and once after the fit.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import ceil
 from typing import Literal
 
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hypotheta.errors import ConfigurationError
-from hypotheta.plots.components import Component
+from hypotheta.plots.components import SIGNALS, Component
 from hypotheta.plots.distributions import Stack, plot_stack
 from hypotheta.plots.style import GREY, Label, styled
 from hypotheta.statistics.fit_templates import FitTemplates
@@ -59,10 +60,10 @@ def plot_fit_templates(
     }
     backgrounds = [sample for sample in events if sample not in templates.signals]
     components = [_component(names.get(s, s), events[s], colours.get(s)) for s in reversed(backgrounds)]
-    signals = [_component(names.get(s, s), events[s]) for s in templates.signals]
+    signals = [_component(names.get(s, s), events[s], SIGNALS[i]) for i, s in enumerate(templates.signals)]
     error = "prefit_background_error" if stage == "prefit" else "postfit_total_error"
     if stage == "prefit":
-        lines = [Component(f"{s.label}, 1 {unit}", s.values, s.variances) for s in signals]
+        lines = [replace(s, label=f"{s.label}, 1 {unit}") for s in signals]
     else:
         lines = []
         components += [s for s in signals if s.values.min() >= 0 and s.values.max() > 0]

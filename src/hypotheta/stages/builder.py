@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from hypotheta.errors import ConfigurationError, TemplateError
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import NOMINAL, Analysis
+from hypotheta.stages.binning import Binner
 from hypotheta.stages.continuous import Interpolator
 from hypotheta.stages.store import Store
 from hypotheta.statistics import (
+    Bins,
     DataLabel,
     Finding,
     ModelConfig,
@@ -30,7 +32,6 @@ from hypotheta.statistics import (
     build_workspace,
     check_templates,
     fill,
-    merge_edges,
     shape_templates,
     yields_table,
 )
@@ -43,10 +44,10 @@ Filled = tuple[str, str, Array]
 
 
 class Built(NamedTuple):
-    """A workspace, its bin edges by region, and what was found in its templates and done to them."""
+    """A workspace, its bins by region, and what was found in its templates and done to them."""
 
     workspace: Workspace
-    edges: dict[str, list[float]]
+    bins: dict[str, Bins]
     findings: tuple[Finding, ...]
     steps: tuple[Step, ...]
 
@@ -58,12 +59,12 @@ class TemplateBuilder:
         if analysis.config.binning is None:
             raise ConfigurationError(f"{analysis.path}: binning: without it there are no templates; write it")
         self.analysis = analysis
-        self.binning = analysis.config.binning
         self.store = Store(analysis)
         self.backgrounds = analysis.catalogue.names("background")
         self.regions = self._filled_regions()
         self.observed = self._observed_weights()
         self.interpolator = Interpolator(self.store, self.backgrounds, self._variations)
+        self.binner = Binner(self.store, analysis.config.binning, self.interpolator, self._unmerged)
 
     def build(
         self,
@@ -81,24 +82,14 @@ class TemplateBuilder:
             interpolated: make the signal from the other hypotheses; needed where it was not simulated.
             further: systematics besides the analysis' own.
         """
-        edges = {region: self._edges(discriminant, theta, region) for region in self.regions}
-        filled = TemplateSet(
-            {
-                TemplateKey(theta, region, process, variation): template
-                for region in self.regions
-                for process, variation, template in self._filled(
-                    discriminant, theta, region, edges[region], interpolated
-                )
-            }
-        )
-        backgrounds = tuple(self._processes(self.backgrounds))
-        systematics = (*self._systematics(backgrounds), *further)
-        config = ModelConfig(tuple(self.regions), self.signal_process(theta), backgrounds, systematics)
+        bins = {region: self.binner.bins(discriminant, theta, region) for region in self.regions}
+        filled = self._fill(discriminant, theta, bins, interpolated)
+        config = self._model(theta, further)
         findings = check_templates(filled, theta, config)
         filled, config, steps = shape_templates(filled, theta, config, self._treatments)
         data, label = None, self._label
         if label is not None:
-            data = {region: self._observation(discriminant, theta, region, edges[region]) for region in self.regions}
+            data = {region: self._observation(discriminant, theta, region, bins[region]) for region in self.regions}
         workspace = build_workspace(
             filled,
             theta,
@@ -108,7 +99,30 @@ class TemplateBuilder:
             discriminant=discriminant,
             signal_template="interpolated" if interpolated else "simulated",
         )
-        return Built(workspace, {region: list(map(float, e)) for region, e in edges.items()}, findings, steps)
+        return Built(workspace, bins, findings, steps)
+
+    def _fill(self, discriminant: str, theta: ThetaPoint, bins: Mapping[str, Bins], interpolated: bool) -> TemplateSet:
+        return TemplateSet(
+            {
+                TemplateKey(theta, region, process, variation): template
+                for region, own in bins.items()
+                for process, variation, template in self._filled(discriminant, theta, region, own, interpolated)
+            }
+        )
+
+    def _model(self, theta: ThetaPoint, further: Sequence[Systematic] = ()) -> ModelConfig:
+        backgrounds = tuple(self._processes(self.backgrounds))
+        systematics = (*self._systematics(backgrounds), *further)
+        return ModelConfig(tuple(self.regions), self.signal_process(theta), backgrounds, systematics)
+
+    def _unmerged(
+        self, discriminant: str, theta: ThetaPoint, region: str, edges: Array
+    ) -> tuple[TemplateSet, ModelConfig]:
+        """Return fine templates of a region at a simulated hypothesis, signal not its own, to choose bins from."""
+        bins = {
+            r: Bins(edges, "fine") if r == region else self.binner.bins(discriminant, theta, r) for r in self.regions
+        }
+        return self._fill(discriminant, theta, bins, interpolated=True), self._model(theta)
 
     def signal_process(self, theta: ThetaPoint) -> str:
         """Return the process of the signal at a hypothesis, of its neighbours' where it was not simulated."""
@@ -118,31 +132,31 @@ class TemplateBuilder:
         return self.analysis.catalogue[samples[0]].process
 
     def replicas(
-        self, discriminant: str, theta: ThetaPoint, edges: Mapping[str, Array], n: int, rng: np.random.Generator
+        self, discriminant: str, theta: ThetaPoint, bins: Mapping[str, Bins], n: int, rng: np.random.Generator
     ) -> dict[str, Array]:
         """Return nominal templates of the simulated signal with every event Poisson(1) times, region → (n, bins)."""
         point, scale = self.analysis.space.point(theta), 1.0 / self.store.signal_cross_section(theta)
-        drawn = {region: np.zeros((n, len(e) - 1)) for region, e in edges.items()}
+        drawn = {region: np.zeros((n, len(own.edges) - 1)) for region, own in bins.items()}
         for name in self.analysis.signal_samples(theta):
             table, values = self.store.table(name), self.store.discriminant(discriminant, name, NOMINAL, point)
-            for region, bounds in edges.items():
+            for region, own in bins.items():
                 chosen = table.region == table.regions.index(region)
-                bins = np.clip(np.searchsorted(bounds, values[chosen], side="right") - 1, 0, len(bounds) - 2)
-                of_bin = np.eye(len(bounds) - 1)[bins] * (scale * table.weight[chosen])[:, None]
-                drawn[region] += rng.poisson(1.0, (n, len(bins))) @ of_bin
+                row = np.searchsorted(own.edges[1:-1], values[chosen], side="right")
+                of_bin = np.eye(len(own.edges) - 1)[row] * (scale * table.weight[chosen])[:, None]
+                drawn[region] += rng.poisson(1.0, (n, len(row))) @ of_bin
         return drawn
 
     def _filled(
-        self, discriminant: str, theta: ThetaPoint, region: str, edges: Array, interpolated: bool
+        self, discriminant: str, theta: ThetaPoint, region: str, bins: Bins, interpolated: bool
     ) -> Iterator[tuple[str, str, Template]]:
         """Yield the templates of a region: process, variation, template."""
         signals = [] if interpolated else self.analysis.signal_samples(theta)
         for process, samples in self._processes([*self.backgrounds, *signals]).items():
-            for variation, template in self._templates(discriminant, theta, region, samples, edges):
+            for variation, template in self._templates(discriminant, theta, region, samples, bins):
                 yield process, variation, template
         if interpolated:
             signal = self.signal_process(theta)
-            for variation, template in self.interpolator.templates(discriminant, theta, region, edges):
+            for variation, template in self.interpolator.templates(discriminant, theta, region, bins):
                 yield signal, variation, template
 
     def yields(self) -> list[dict[str, str | float]]:
@@ -192,7 +206,7 @@ class TemplateBuilder:
                         yield variation, variation, self.store.table(sample, variation).weight
 
     def _templates(
-        self, discriminant: str, theta: ThetaPoint, region: str, samples: list[str], edges: Array
+        self, discriminant: str, theta: ThetaPoint, region: str, samples: list[str], bins: Bins
     ) -> Iterator[tuple[str, Template]]:
         """Yield the summed template of a process in every variation; signal is scaled to σ·B = 1 pb."""
         point = self.analysis.space.point(theta)
@@ -201,42 +215,12 @@ class TemplateBuilder:
         scale = 1.0 / self.store.signal_cross_section(theta) if signal else 1.0
         for name in samples:
             for variation, tree, weight in self._variations(name):
-                chosen = self.store.table(name, tree).region == self.store.table(name, tree).regions.index(region)
+                table = self.store.table(name, tree)
+                chosen = table.region == table.regions.index(region)
                 values = self.store.discriminant(discriminant, name, tree, point)
-                template = fill(values[chosen], weight[chosen] * scale, edges)
+                template = fill(values[chosen], weight[chosen] * scale, bins.edges)
                 total[variation] = total[variation] + template if variation in total else template
         yield from total.items()
-
-    def _edges(self, discriminant: str, theta: ThetaPoint, region: str) -> Array:
-        """Return the bin edges of a region: one bin, but for the region that the binning names."""
-        binning, observable = self.binning, self.analysis.config.observable
-        values, weights = self.interpolator.background(discriminant, theta, region)
-        if discriminant == "observable":
-            fine = np.asarray(observable.edges)
-        else:
-            fine = self._score_edges(discriminant, self.analysis.space.point(theta), values)
-        if region != binning.region:
-            return fine[[0, -1]]
-        total = fill(values, weights, fine)
-        return merge_edges(
-            fine,
-            total.values,
-            total.variances,
-            min_effective=binning.min_effective_events,
-            min_expected=binning.min_expected_events,
-        )
-
-    def _score_edges(self, discriminant: str, point: ThetaPoint, values: Array) -> Array:
-        """Return the fine edges of a classifier: its own bins where it has some, else background quantiles."""
-        model = self.store.classifier(discriminant)
-        bins = model.bins(point)
-        if bins is not None:
-            return np.arange(bins + 1, dtype=np.float64) - 0.5
-        resolved = model.scale.smallest_efficiency(point)
-        efficiencies = [e for e in self.binning.background_efficiencies if e >= resolved]
-        inner = model.background_quantile(point, efficiencies)
-        span = max(float(np.ptp(inner)), 1.0)
-        return np.array([min(values.min(), inner[0] - span), *inner, max(values.max(), inner[-1] + span)])
 
     def _systematics(self, backgrounds: tuple[str, ...]) -> tuple[Systematic, ...]:
         config = self.analysis.config
@@ -293,12 +277,12 @@ class TemplateBuilder:
             for name, weight in weights.items()
         }
 
-    def _observation(self, discriminant: str, theta: ThetaPoint, region: str, edges: Array) -> Array:
+    def _observation(self, discriminant: str, theta: ThetaPoint, region: str, bins: Bins) -> Array:
         point = self.analysis.space.point(theta)
-        total = np.zeros(len(edges) - 1)
+        total = np.zeros(len(bins.edges) - 1)
         for name, weight in self.observed.items():
             table = self.store.table(name)
             chosen = (table.region == table.regions.index(region)) & (weight != 0)
             values = self.store.discriminant(discriminant, name, NOMINAL, point)
-            total += fill(values[chosen], weight[chosen], edges).values
+            total += fill(values[chosen], weight[chosen], bins.edges).values
         return total

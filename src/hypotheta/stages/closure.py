@@ -3,9 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hypotheta.errors import InputFileError
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import Analysis
@@ -15,7 +12,6 @@ from hypotheta.statistics import ClosurePoint, Normalisation, TemplateClosure, c
 
 __all__ = ["closures", "columns", "interpolation_nuisance", "read_closures"]
 
-Array = NDArray[np.float64]
 _REPLICAS = 100
 
 
@@ -46,11 +42,10 @@ def closures(builder: TemplateBuilder, discriminants: Sequence[str]) -> list[Tem
 def _compare(builder: TemplateBuilder, discriminant: str, theta: ThetaPoint) -> ClosurePoint:
     simulated = builder.build(discriminant, theta)
     interpolated = builder.build(discriminant, theta, interpolated=True)
-    edges = {region: np.array(values) for region, values in simulated.edges.items()}
     rng = builder.analysis.generator("template closure", discriminant, theta.slug)
     drawn = (
-        builder.replicas(discriminant, theta, edges, _REPLICAS, rng),
-        builder.interpolator.replicas(discriminant, theta, edges, _REPLICAS, rng),
+        builder.replicas(discriminant, theta, simulated.bins, _REPLICAS, rng),
+        builder.interpolator.replicas(discriminant, theta, simulated.bins, _REPLICAS, rng),
     )
     return compare_templates(simulated.workspace, interpolated.workspace, builder.signal_process(theta), drawn)
 

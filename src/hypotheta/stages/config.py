@@ -29,12 +29,14 @@ __all__ = [
     "ParameterConfig",
     "SignificanceConfig",
     "SystematicConfig",
+    "TheoryConfig",
     "TrainingConfig",
 ]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+_GRID = r"^[A-Za-z][A-Za-z0-9_]*=[^:]+:[^:]+:[^:]+$"  # NAME=FIRST:LAST:STEP
 
 
 class _Strict(BaseModel):
@@ -97,9 +99,17 @@ class ObservableConfig(_Strict):
 
 
 class BinningConfig(_Strict):
-    """Bins of a discriminant: a ladder of background efficiencies, then merged up to the floors."""
+    """Bins of a discriminant: a ladder of background efficiencies, merged up to the floors, or chosen for the limit.
+
+    ``optimised``: ``fine_bins`` of equal steps in the logit of the background efficiency, from the ladder's first down
+    to the floor on expected events, are merged to at most ``most_bins`` for the smallest expected limit, with the
+    signal of the other hypotheses, see `hypotheta.statistics.optimise`; those of the observable are merged likewise.
+    """
 
     region: str
+    method: Literal["ladder", "optimised"] = "ladder"
+    most_bins: Annotated[int, Field(gt=0)] = 15
+    fine_bins: Annotated[int, Field(gt=1)] = 60
     background_efficiencies: Annotated[tuple[float, ...], Field(min_length=1)]
     min_effective_events: Annotated[float, Field(ge=0)] = 10.0
     min_expected_events: Annotated[float, Field(ge=0)] = 1.0
@@ -109,6 +119,9 @@ class BinningConfig(_Strict):
         e = self.background_efficiencies
         if any(not 0 < v < 1 for v in e) or any(a <= b for a, b in pairwise(e)):
             raise ValueError("background_efficiencies must fall and lie between 0 and 1")
+        unused = {"most_bins", "fine_bins"} & self.model_fields_set
+        if self.method == "ladder" and unused:
+            raise ValueError(f"{', '.join(sorted(unused))}: they belong to method: optimised")
         return self
 
 
@@ -171,19 +184,28 @@ class DataConfig(_Strict):
     inject_cross_section_pb: Annotated[float, Field(ge=0)] = 0.0
 
 
+class TheoryConfig(_Strict):
+    """A predicted σ·B in pb at values of the signal's first parameter: ``cross_section_pb: {500: 3.2, 1000: 0.2}``."""
+
+    cross_section_pb: Annotated[Mapping[float, Positive], Field(min_length=2)]
+    label: str = "theory"
+
+
 class LimitsConfig(_Strict):
     """Upper limits: confidence level, expected band, the discriminant whose band is drawn, and how they are computed.
 
     ``grid`` adds hypotheses without simulation, as ``mass=400:1500:10``: their signal is interpolated. ``toys`` of each
-    hypothesis at each of 12 values of μ replace asymptotic formulas; with 0 there are none.
+    hypothesis at each of 12 values of μ replace asymptotic formulas; with 0 there are none. With a ``theory`` the
+    excluded range is quoted and drawn.
     """
 
     confidence_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     band: Literal["prefit", "postfit"] = "prefit"
     brazil: str | None = None
-    grid: str | None = None
+    grid: Annotated[str, Field(pattern=_GRID)] | None = None
     engine: Literal["batched", "pyhf"] = "batched"
     toys: Annotated[int, Field(ge=0)] = 0
+    theory: TheoryConfig | None = None
 
 
 class FitConfig(_Strict):
@@ -198,7 +220,7 @@ class FitConfig(_Strict):
     discriminants: tuple[Name, ...] | None = None
     hypotheses: tuple[Mapping[str, float], ...] | None = None
     planes: tuple[Name, ...] | None = None
-    scan_points: Annotated[int, Field(ge=3)] = 31
+    scan_points: Annotated[int, Field(ge=3)] = 25
     mu_range: tuple[float, float] | None = None
     asimov_cross_section_pb: Annotated[float, Field(ge=0)] = 0.0
     toys: Annotated[int, Field(ge=0)] = 0

@@ -4,7 +4,7 @@ Which one do I use? `requested` turns ``mass=850`` or ``mass=400:1500:10`` into 
 signal templates of one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from hypotheta.errors import ConfigurationError, UntrainedHypothesisError
 from hypotheta.parameters import Parameter, ThetaPoint
 from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.store import Store
-from hypotheta.statistics import EfficiencyAxis, Template, WeightedValues, morph, neighbour_weights
+from hypotheta.statistics import Bins, EfficiencyAxis, Template, WeightedValues, morph, neighbour_weights
 
 __all__ = ["Interpolator", "grid_points", "requested"]
 
@@ -82,6 +82,8 @@ def requested(analysis: Analysis, *, at: str | None = None, grid: str | None = N
 
 def check_interpolable(analysis: Analysis, theta: ThetaPoint) -> None:
     """Refuse a hypothesis at which no signal template can be interpolated."""
+    if not _interpolable(analysis):
+        analysis.space.check_hull(analysis.space.point(theta))  # to be told of the range says more
     parameter, positions = _line(analysis)
     value = theta[parameter.name]
     if not positions[0] <= value <= positions[-1]:
@@ -134,10 +136,16 @@ class Interpolator:
         self._axes: dict[tuple[str, str, str], EfficiencyAxis] = {}
 
     def neighbours(self, theta: ThetaPoint) -> dict[ThetaPoint, float]:
-        """Return the simulated hypotheses that are used at θ, never θ itself, and their coefficients."""
+        """Return the simulated hypotheses that are used at θ, never θ itself, and their coefficients.
+
+        For an end of the range, which nothing but bins may be made of, it is the next hypothesis alone.
+        """
         check_interpolable(self.analysis, theta)
         parameter, _ = _line(self.analysis)
         others = [p for p in self.analysis.hypotheses if p.slug != theta.slug]
+        for end in (0, -1):
+            if theta.slug == self.analysis.hypotheses[end].slug:
+                return {others[end]: 1.0}
         found = neighbour_weights([p[parameter.name] for p in others], theta[parameter.name])
         return {point: float(c) for point, c in zip(others, found, strict=True) if c != 0}
 
@@ -159,32 +167,34 @@ class Interpolator:
         return self.store.classifier(discriminant).covers(self.analysis.space.point(theta))
 
     def templates(
-        self, discriminant: str, theta: ThetaPoint, region: str, edges: Array
+        self, discriminant: str, theta: ThetaPoint, region: str, bins: Bins
     ) -> Iterator[tuple[str, Template]]:
         """Yield the interpolated signal template of each variation, for σ·B = 1 pb."""
         neighbours = self.neighbours(theta)
-        bounds = self._coordinates(discriminant, theta, region, edges)
-        events = [self._events(discriminant, point, region) for point in neighbours]
-        for variation in events[0]:
-            found = morph([part[variation] for part in events], list(neighbours.values()), bounds)
-            yield variation, Template(edges, found.values, found.variances, found.counts)
+        bounds = self._coordinates(discriminant, theta, region, bins.edges)
+        parts = [self._events(discriminant, point, region) for point in neighbours]
+        for variation in parts[0]:
+            found = morph([part[variation] for part in parts], list(neighbours.values()), bounds)
+            yield variation, Template(bins.edges, found.values, found.variances, found.counts)
 
     def replicas(
-        self, discriminant: str, theta: ThetaPoint, edges: dict[str, Array], n: int, rng: np.random.Generator
+        self, discriminant: str, theta: ThetaPoint, bins: Mapping[str, Bins], n: int, rng: np.random.Generator
     ) -> dict[str, Array]:
         """Return nominal interpolated templates of resampled signal events, region → (n, bins).
 
-        Every event enters Poisson(1) times, the same number in all regions.
+        Every event enters Poisson(1) times.
         """
         neighbours = self.neighbours(theta)
-        drawn: dict[str, list[Array]] = {region: [] for region in edges}
-        bounds = {r: self._coordinates(discriminant, theta, r, e) for r, e in edges.items()}
-        events = {r: [self._events(discriminant, p, r)[NOMINAL].sorted() for p in neighbours] for r in edges}
-        for _ in range(n):
-            for region, parts in events.items():
+        drawn = {}
+        for region, given in bins.items():
+            bounds = self._coordinates(discriminant, theta, region, given.edges)
+            parts = [self._events(discriminant, point, region)[NOMINAL].sorted() for point in neighbours]
+            rows = []
+            for _ in range(n):
                 again = [part._replace(weights=part.weights * rng.poisson(1.0, len(part.weights))) for part in parts]
-                drawn[region].append(morph(again, list(neighbours.values()), bounds[region]).values)
-        return {region: np.array(rows) for region, rows in drawn.items()}
+                rows.append(morph(again, list(neighbours.values()), bounds).values)
+            drawn[region] = np.array(rows)
+        return drawn
 
     def _events(self, discriminant: str, theta: ThetaPoint, region: str) -> dict[str, WeightedValues]:
         """Return the signal of a simulated hypothesis in each variation, on the variable of interpolation."""

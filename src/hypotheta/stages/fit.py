@@ -1,24 +1,23 @@
 """`hypotheta fit`: workspaces → best fits, pulls, ranking, goodness of fit, scans, templates after the fit."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from hypotheta.errors import ConfigurationError, InputFileError, closest
+from hypotheta.errors import ConfigurationError, closest
 from hypotheta.hashing import digest
 from hypotheta.parameters import ThetaPoint
 from hypotheta.report import fit_text
 from hypotheta.stages.analysis import Analysis
-from hypotheta.stages.files import Provenance, read_json, write_json
-from hypotheta.stages.fit_tables import write_fit_tables
+from hypotheta.stages.continuous import requested
+from hypotheta.stages.files import read_json
+from hypotheta.stages.fit_files import write_fits
 from hypotheta.stages.parallel import run_each
-from hypotheta.stages.templates import manifest_path, workspace_path
+from hypotheta.stages.templates import more_templates, read_manifest, workspace_path
 from hypotheta.statistics import FitOptions, FitSummary, Workspace, summarise_fit
 
-__all__ = ["fit", "fit_options", "read_fits"]
+__all__ = ["fit", "fit_options"]
 
 # the group of the backgrounds' normalisations
 _CROSS_SECTIONS = "cross sections"
@@ -30,6 +29,7 @@ def fit(
     at: str | None = None,
     discriminant: str | None = None,
     toys: int | None = None,
+    plots: bool = False,
     jobs: int = 1,
     threads: int = 1,
 ) -> str:
@@ -40,18 +40,17 @@ def fit(
 
     Args:
         analysis: the analysis.
-        at: one hypothesis, as ``mass=850``.
+        at: one hypothesis, as ``mass=850``; its signal is interpolated where it was not simulated.
         discriminant: one discriminant.
         toys: toys of the goodness of fit; the analysis' number when None.
+        plots: draw the pictures as well, into ``plots`` beside the tables; the report draws those of a full run anyway.
         jobs: processes.
         threads: threads of each, recorded in the provenance.
 
     Returns:
         The fits as text.
     """
-    if not manifest_path(analysis).exists():
-        raise InputFileError(f"{manifest_path(analysis)}: it is not there yet; run 'hypotheta templates' first")
-    chosen = _choose(analysis, read_json(manifest_path(analysis))["workspaces"], at, discriminant)
+    chosen = _choose(analysis, at, discriminant)
     options, unblind = fit_options(analysis, toys), analysis.config.unblind
     items = [
         (workspace_path(analysis, e["discriminant"], e["slug"]), e, unblind, options, analysis.config.seed)
@@ -60,18 +59,12 @@ def fit(
     summaries = list(run_each(_fit, items, jobs=jobs))
     results = analysis.results
     if at is None and discriminant is None and toys is None:
-        _write(analysis, results / "fits.json", results / "tables", summaries, threads)
+        _leave(analysis, results, results / "tables", summaries, plots, threads)
     else:
         for entry, summary in zip(chosen, summaries, strict=True):
             folder = results / "fits" / entry["discriminant"] / entry["slug"]
-            _write(analysis, folder / "fits.json", folder, [summary], threads)
+            _leave(analysis, folder, folder, [summary], plots, threads)
     return fit_text(summaries)
-
-
-def read_fits(analysis: Analysis) -> list[FitSummary]:
-    """Read the fits of a full run."""
-    adapter = TypeAdapter(FitSummary)
-    return [adapter.validate_python(one) for one in read_json(analysis.results / "fits.json")["fits"]]
 
 
 def fit_options(analysis: Analysis, toys: int | None = None) -> FitOptions:
@@ -95,30 +88,29 @@ def fit_options(analysis: Analysis, toys: int | None = None) -> FitOptions:
     return options if config.fit.mu_range is None else replace(options, mu_range=config.fit.mu_range)
 
 
-def _choose(
-    analysis: Analysis, entries: list[dict[str, Any]], at: str | None, discriminant: str | None
-) -> list[dict[str, Any]]:
-    """Return the workspaces that are fitted: those asked for, else those of the configuration, else one."""
-    config = analysis.config
-    if at is not None:
-        points = [ThetaPoint.parse(at)]
-        analysis.space.check_hull(analysis.space.point(points[0]))
-    elif config.fit.hypotheses is not None:
-        points = [ThetaPoint(values) for values in config.fit.hypotheses]
-    else:
-        points = [analysis.checked_hypotheses[len(analysis.checked_hypotheses) // 2]]
+def _choose(analysis: Analysis, at: str | None, discriminant: str | None) -> list[dict[str, Any]]:
+    """Return the workspaces that are fitted: those asked for, else those of the configuration, else one.
+
+    A workspace that is missing at a hypothesis asked for is made, its signal interpolated.
+    """
+    config, middle = analysis.config, len(analysis.checked_hypotheses) // 2
+    names = config.fit.discriminants or (config.limits.brazil or config.discriminants[-1],)
     if discriminant is not None:
-        names: tuple[str, ...] = (discriminant,)
-    else:
-        names = config.fit.discriminants or (config.limits.brazil or config.discriminants[-1],)
-    known = {(entry["discriminant"], entry["slug"]): entry for entry in entries}
+        names = (discriminant,)
+    points = requested(analysis, at=at)
+    for name in names if points is not None else ():
+        more_templates(analysis, points or [], discriminant=name)
+    if points is None:
+        chosen = config.fit.hypotheses
+        points = [analysis.checked_hypotheses[middle]] if chosen is None else [ThetaPoint(values) for values in chosen]
+    known = {(entry["discriminant"], entry["slug"]): entry for entry in read_manifest(analysis)["workspaces"]}
     for name in names:
-        if name not in {n for n, _ in known}:
-            raise ConfigurationError(f"there is no workspace of '{name}'{closest(name, {n for n, _ in known})}")
-    for point in points:
-        slugs = {slug for _, slug in known}
-        if point.slug not in slugs:
-            raise ConfigurationError(f"there is no workspace at {point}{closest(point.slug, slugs)}")
+        slugs = {slug for of, slug in known if of == name}
+        if not slugs:
+            raise ConfigurationError(f"there is no workspace of '{name}'{closest(name, {of for of, _ in known})}")
+        for point in points:
+            if point.slug not in slugs:
+                raise ConfigurationError(f"'{name}' has no workspace at {point}{closest(point.slug, slugs)}")
     return [known[name, point.slug] for name in names for point in points]
 
 
@@ -131,8 +123,13 @@ def _fit(path: Path, metadata: Mapping[str, Any], unblind: bool, options: FitOpt
     return summarise_fit(workspace, blinded=not unblind, options=options, rng=rng)
 
 
-def _write(analysis: Analysis, path: Path, tables: Path, summaries: list[FitSummary], threads: int) -> None:
-    write_fit_tables(tables, summaries, analysis.space)
-    provenance = Provenance("fit", analysis.config.seed, threads, analysis.digest("fit", "systematics", "unblind"))
-    content = {"fits": [asdict(summary) for summary in summaries], "provenance": provenance.to_dict()}
-    write_json(path, content)
+def _leave(
+    analysis: Analysis, folder: Path, tables: Path, summaries: list[FitSummary], plots: bool, threads: int
+) -> None:
+    write_fits(analysis, folder / "fits.json", tables, summaries, threads=threads)
+    if plots:
+        # matplotlib takes its time to be imported
+        from hypotheta.stages.figures import save_figures
+        from hypotheta.stages.fit_report import fit_pictures
+
+        save_figures(folder / "plots", fit_pictures(analysis, summaries))

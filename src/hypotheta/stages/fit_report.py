@@ -11,7 +11,6 @@ from hypotheta.plots.postfit import plot_fit_templates
 from hypotheta.plots.style import Label
 from hypotheta.report import Figure, Section, Table, goodness_words, mu_words
 from hypotheta.stages.analysis import Analysis
-from hypotheta.stages.fit import read_fits
 from hypotheta.stages.pictures import Picture, words
 from hypotheta.statistics import FitSummary, Ranking
 
@@ -20,26 +19,29 @@ __all__ = ["fit_pictures", "fit_section"]
 _MU = r"$\sigma \times B$ [pb]"
 
 
-def fit_pictures(analysis: Analysis, label: Label) -> Iterator[Picture]:
+def fit_pictures(analysis: Analysis, summaries: Sequence[FitSummary]) -> Iterator[Picture]:
     """Draw pulls, ranking, correlations, scans and templates of every fit; what was withheld is left out.
 
     Args:
         analysis: the analysis.
-        label: text above the pictures.
+        summaries: its fits.
     """
-    for summary in read_fits(analysis):
+    notes = {"asimov": "Asimov data", "pseudo-data": "pseudo-data", "data": ""}
+    energy, luminosity = analysis.catalogue.sqrt_s_TeV, analysis.config.luminosity_fb
+    for summary in summaries:
+        label = Label(note=notes[summary.data], energy_TeV=energy, luminosity_inv_fb=luminosity)
         if summary.result is not None:
             yield from _pictures(analysis, summary, label)
 
 
-def fit_section(analysis: Analysis, figures: Sequence[Figure]) -> Section:
+def fit_section(analysis: Analysis, summaries: Sequence[FitSummary], figures: Sequence[Figure]) -> Section:
     """Return the section with its tables.
 
     Args:
         analysis: the analysis.
-        figures: its pictures.
+        summaries: its fits.
+        figures: their pictures.
     """
-    summaries = read_fits(analysis)
     what = "Observations are"
     if any(summary.blinded for summary in summaries):
         what = "Blinded: no data, but the background's Asimov set with nominal nuisances"

@@ -1,6 +1,7 @@
 """`hypotheta limits`: workspaces → upper limits on σ·B against θ."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
 from hypotheta.stages.parallel import run_each
 from hypotheta.stages.templates import more_templates, read_manifest, workspace_path
 from hypotheta.statistics import LimitPoint, LimitScan, Workspace, limit_points, scale_luminosity, without_nuisances
+from hypotheta.statistics.theory import TheoryCurve, exclusions
 
-__all__ = ["limits", "read_limits"]
+__all__ = ["limits", "read_limits", "theory_curve"]
 
 
 def limits(
@@ -87,7 +89,16 @@ def limits(
         _write(analysis, scans, threads)
     elif grid is not None:
         _write_table(analysis, "limits_grid", scans)
-    return limits_text(scans, analysis.space, luminosity_fb or manifest["luminosity_fb"])
+    text = limits_text(scans, analysis.space, luminosity_fb or manifest["luminosity_fb"])
+    return "\n".join([text, *_excluded(analysis, scans)])
+
+
+def theory_curve(analysis: Analysis) -> TheoryCurve | None:
+    """Return the prediction that limits are compared with; None where the analysis has none."""
+    options = analysis.config.limits.theory
+    if options is None:
+        return None
+    return TheoryCurve.of(analysis.space.of_kind("signal").names[0], options.cross_section_pb, label=options.label)
 
 
 def read_limits(analysis: Analysis) -> list[LimitScan]:
@@ -130,9 +141,30 @@ def _limits(
     return limit_points(workspaces, rngs=rngs, **arguments)
 
 
+def _excluded(analysis: Analysis, scans: list[LimitScan]) -> list[str]:
+    """Return a line a discriminant: which range the prediction is excluded in."""
+    theory = theory_curve(analysis)
+    if theory is None:
+        return []
+    unit = analysis.space[theory.parameter].unit
+    lines = []
+    for scan in scans:
+        parts = []
+        for found in exclusions(scan, theory):
+            if not found.quantity.endswith("1_pb"):
+                ranges = ", ".join(f"{low:.4g} to {high:.4g} {unit}" for low, high in found.ranges) or "nowhere"
+                parts.append(f"{found.quantity.removesuffix('_pb')} {ranges}")
+        lines.append(f"{theory.label} excluded by {scan.discriminant.replace('_', ' ')}: {'; '.join(parts)}")
+    return lines
+
+
 def _write(analysis: Analysis, scans: list[LimitScan], threads: int) -> None:
     provenance = Provenance("limits", analysis.config.seed, threads, analysis.digest("limits"))
     content = {"scans": [scan.to_dict() for scan in scans], "provenance": provenance.to_dict()}
+    theory = theory_curve(analysis)
+    if theory is not None:
+        content["theory"] = asdict(theory)
+        content["exclusions"] = [asdict(e) for scan in scans for e in exclusions(scan, theory)]
     _write_table(analysis, "limits", scans)
     write_json(analysis.results / "limits.json", content)
 

@@ -23,7 +23,7 @@ from hypotheta.significance import BestCut, SignificanceScan
 from hypotheta.stages.analysis import NOMINAL, Analysis, spread
 from hypotheta.stages.closure import read_closures
 from hypotheta.stages.files import read_csv
-from hypotheta.stages.limits import read_limits
+from hypotheta.stages.limits import read_limits, theory_curve
 from hypotheta.stages.significance import cuts
 from hypotheta.stages.store import Store
 from hypotheta.stages.templates import read_manifest
@@ -191,7 +191,7 @@ class Pictures:
         )
         for scan in scans:
             if scan.discriminant == self.focus:
-                figure = brazil_band(scan, self.parameter, label=self.label)
+                figure = brazil_band(scan, self.parameter, label=self.label, theory=theory_curve(self.analysis))
                 yield f"limits_{scan.discriminant}", f"Expected limit and band of {words(scan.discriminant)}.", figure
 
     def template_closure(self) -> Iterator[Picture]:

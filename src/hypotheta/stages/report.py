@@ -1,6 +1,5 @@
 """`hypotheta report`: results → plots, ``cutflow.csv``, ``provenance.json`` and the self-contained page."""
 
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,16 +8,17 @@ from hypotheta.report import Figure, Section, Table, limits_text, page
 from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.closure import read_closures
 from hypotheta.stages.config import SignificanceConfig
+from hypotheta.stages.figures import save_figures
 from hypotheta.stages.files import (
     Provenance,
     file_digest,
     read_csv,
     read_json,
-    write_bytes,
     write_csv,
     write_json,
     write_text,
 )
+from hypotheta.stages.fit_files import read_fits
 from hypotheta.stages.fit_report import fit_pictures, fit_section
 from hypotheta.stages.interpolation import read_interpolation
 from hypotheta.stages.limits import read_limits
@@ -92,7 +92,8 @@ def _sections(
         yield _limits(analysis, drawn)
         yield from _between(analysis, drawn)
         if (analysis.results / "fits.json").exists():  # a run by hand may do without
-            yield fit_section(analysis, _figures(analysis, fit_pictures(analysis, drawn.label)))
+            fits = read_fits(analysis.results / "fits.json")
+            yield fit_section(analysis, fits, _figures(analysis, fit_pictures(analysis, fits)))
     rows = [[str(k), str(v)] for k, v in provenance.items() if not isinstance(v, Mapping)]
     yield Section("Provenance", tables=[Table(["what", "value"], rows)])
 
@@ -168,7 +169,8 @@ def _limits(analysis: Analysis, drawn: Pictures) -> Section:
         "Limits",
         [
             f"{100 * options.confidence_level:g} % CLs upper limits on σ·B in pb from a profile-likelihood fit "
-            f"(asymptotic q̃μ), {options.band} expected band from the background-only Asimov set. The full "
+            f"(q̃μ, {'toys' if options.toys else 'asymptotic'}, {options.engine} engine), {options.band} expected band "
+            "from the background-only Asimov set. The full "
             "table, with bands, MC-statistics errors and limits without MC statistics, is tables/limits.csv."
         ],
         tables=[_limits_table(analysis), _findings_table(analysis)],
@@ -198,20 +200,7 @@ def _between(analysis: Analysis, drawn: Pictures) -> Iterator[Section]:
 
 
 def _figures(analysis: Analysis, pictures: Iterable[Picture]) -> list[Figure]:
-    """Save each picture as PNG and PDF and return it for the page."""
-    figures = []
-    for name, caption, figure in pictures:
-        if isinstance(figure, bytes):
-            write_bytes(analysis.results / "plots" / f"{name}.gif", figure)
-            figures.append(Figure(figure, caption, kind="gif"))
-            continue
-        for kind in ("pdf", "png"):
-            buffer = io.BytesIO()
-            # without a date, equal pictures are equal files
-            figure.savefig(buffer, format=kind, metadata={"CreationDate": None} if kind == "pdf" else None)
-            write_bytes(analysis.results / "plots" / f"{name}.{kind}", buffer.getvalue())
-        figures.append(Figure(buffer.getvalue(), caption))
-    return figures
+    return save_figures(analysis.results / "plots", pictures)
 
 
 def _luminosity(analysis: Analysis) -> str:

@@ -161,4 +161,7 @@ def _written(analysis: Analysis, built: Built) -> dict[str, Any]:
     workspace, slug = built.workspace, built.workspace.theta.slug
     sha256 = write_json(workspace_path(analysis, workspace.discriminant, slug), workspace.spec)
     shaping = [step.to_dict() for step in built.steps]
-    return {**workspace.metadata, "slug": slug, "sha256": sha256, "edges": built.edges, "shaping": shaping}
+    edges = {region: bins.edges.tolist() for region, bins in built.bins.items()}
+    chosen = {region: bins.chosen for region, bins in built.bins.items()}
+    record = {"slug": slug, "sha256": sha256, "edges": edges, "binning": chosen, "shaping": shaping}
+    return {**workspace.metadata, **record}

@@ -4,7 +4,7 @@ Which one do I use? `fill` and `TemplateSet`, `check_templates` and perhaps `sha
 `limit_points`, a `LimitScan` a discriminant, and `summarise_fit` for all about one fit (or its parts, see `fit_model`).
 """
 
-from hypotheta.statistics.binning import merge_edges
+from hypotheta.statistics.binning import Bins, merge_edges
 from hypotheta.statistics.closure import ClosurePoint, TemplateClosure, compare_templates
 from hypotheta.statistics.fit_summary import FitOptions, FitSummary, summarise_fit
 from hypotheta.statistics.fit_templates import FitTemplates, RegionTemplates, Yield, fit_templates
@@ -17,21 +17,25 @@ from hypotheta.statistics.limits import ClsCurve, LimitPoint, LimitScan, limit_p
 from hypotheta.statistics.minos import MinosError, minos_errors
 from hypotheta.statistics.model import MODIFIER_SETTINGS, ModelConfig, Normalisation, Shape, Systematic
 from hypotheta.statistics.morphing import EfficiencyAxis, WeightedValues, morph, neighbour_weights
+from hypotheta.statistics.optimise import choose_edges, expected_sigma
 from hypotheta.statistics.points import limit_points
 from hypotheta.statistics.pulls import Pull, pulls
 from hypotheta.statistics.shaping import Step, Treatment, shape_templates
 from hypotheta.statistics.switches import scale_luminosity, without_mc_statistics, without_nuisances
 from hypotheta.statistics.templates import NOMINAL, Template, TemplateKey, TemplateSet, fill, yields_table
+from hypotheta.statistics.theory import Exclusion, TheoryCurve, exclusions
 from hypotheta.statistics.validation import Finding, check_templates
 from hypotheta.statistics.workspace import DataLabel, Workspace, asimov, build_workspace
 
 __all__ = [
     "MODIFIER_SETTINGS",
     "NOMINAL",
+    "Bins",
     "ClosurePoint",
     "ClsCurve",
     "DataLabel",
     "EfficiencyAxis",
+    "Exclusion",
     "Finding",
     "FitOptions",
     "FitResult",
@@ -58,6 +62,7 @@ __all__ = [
     "TemplateClosure",
     "TemplateKey",
     "TemplateSet",
+    "TheoryCurve",
     "Treatment",
     "WeightedValues",
     "Workspace",
@@ -66,7 +71,10 @@ __all__ = [
     "best_fit",
     "build_workspace",
     "check_templates",
+    "choose_edges",
     "compare_templates",
+    "exclusions",
+    "expected_sigma",
     "fill",
     "fit_model",
     "fit_result",

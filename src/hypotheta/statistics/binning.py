@@ -1,4 +1,10 @@
-"""Bin edges of templates."""
+"""Bin edges of templates.
+
+Which one do I use? `merge_edges` merges a fixed ladder up to floors; `optimise` chooses edges for the expected limit.
+Either way the result is `Bins`, frozen: every sample and variation is filled with the same.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -6,9 +12,22 @@ from numpy.typing import ArrayLike, NDArray
 from hypotheta.errors import TemplateError
 from hypotheta.statistics.templates import effective_events
 
-__all__ = ["merge_edges"]
+__all__ = ["Bins", "merge_edges"]
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """The bins of a region, frozen.
+
+    Args:
+        edges: edges on the discriminant, rising, shape (b + 1,).
+        chosen: how they were chosen, for the record.
+    """
+
+    edges: Floats
+    chosen: str
 
 
 def merge_edges(

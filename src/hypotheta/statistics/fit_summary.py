@@ -43,7 +43,7 @@ class FitOptions:
     groups: Mapping[str, str] = field(default_factory=dict)
     scans: tuple[str, ...] | None = None
     planes: tuple[str, ...] = ()
-    scan_points: int = 31
+    scan_points: int = 25
     toys: int = 0
     asimov_mu: float = 0.0
 
@@ -127,7 +127,7 @@ def _make(
     found = pulls(fitted, groups=options.groups)
     along = [p.parameter for p in found if p.group != MC_STATISTICS] if options.scans is None else options.scans
     scans = [attempt(f"scan of {name}", scan_likelihood, name, points=options.scan_points) for name in (mu, *along)]
-    coarser = max(2, 2 * options.scan_points // 3)
+    coarser = max(3, 2 * options.scan_points // 3 | 1)  # odd: the best fit is among them
     planes = [attempt(f"scan of {mu} and {name}", scan_plane, (mu, name), points=coarser) for name in options.planes]
     toys = 0 if blinded else options.toys  # an Asimov set is described perfectly, whatever toys would say
     return {

@@ -8,6 +8,7 @@ Limits bound μ at 0; here it may be negative, as far as every bin still expects
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -42,8 +43,7 @@ class FittedModel:
         fit: the best fit.
         hessian: ∂²NLL/∂x² there, shape (p, p).
         moving: which parameters are neither fixed nor at a bound, shape (p,).
-        other_minimum: how much higher in −ln L a second, poorer minimum lies that a fit from another start found; None
-            when both starts agree.
+        other: a second, poorer minimum that a fit from another start found; None when both starts agree.
     """
 
     spec: dict[str, Any]
@@ -52,7 +52,12 @@ class FittedModel:
     fit: Fit
     hessian: Floats
     moving: NDArray[np.bool_]
-    other_minimum: float | None = None
+    other: Fit | None = None
+
+    @property
+    def other_minimum(self) -> float | None:
+        """How much higher in −ln L the second minimum lies; None when there is none."""
+        return None if self.other is None else self.other.nll - self.fit.nll
 
     @property
     def poi(self) -> int:
@@ -79,7 +84,8 @@ class FittedModel:
     def conditional(self, held: Mapping[int, float]) -> Fit:
         """Fit the same data with some parameters held; call inside `numpy_backend`.
 
-        It starts where the covariance says that the others go, else from the best fit.
+        It starts where the covariance says that the others go, else from the best fit; where there is a second minimum
+        also from there, and the lower one counts.
 
         Args:
             held: index → value within bounds, of parameters that move.
@@ -94,6 +100,9 @@ class FittedModel:
             fit = self.likelihood.fit(self.data, best + covariance[:, indices] @ shift, fixed=held)
         except FitError:
             fit = self.likelihood.fit(self.data, best, fixed=held)
+        if self.other is not None:
+            with suppress(FitError):
+                fit = min(fit, self.likelihood.fit(self.data, self.other.x, fixed=held), key=lambda f: f.nll)
         if fit.nll < self.fit.nll - _SAME_MINIMUM:
             where = ", ".join(f"{self.likelihood.names[i]} = {v:.4g}" for i, v in held.items())
             raise FitError(
@@ -143,7 +152,7 @@ def fit_model(
         fit, other = _lower_of_two(likelihood, data)
         hessian = _hessian(likelihood, fit.x, data)
     if other is not None:
-        _LOG.warning("the likelihood has two minima; the better one is lower by %.3g in −ln L", other)
+        _LOG.warning("the likelihood has two minima; the better one is lower by %.3g in −ln L", other.nll - fit.nll)
     moving = likelihood.free & (fit.x > likelihood.low) & (fit.x < likelihood.high)
     _check_curvature(likelihood, hessian, moving)
     return FittedModel(spec, likelihood, data, fit, hessian, moving, other)
@@ -170,8 +179,8 @@ def _bound(likelihood: Likelihood, mu_range: tuple[float, float]) -> None:
     likelihood.low[likelihood.poi], likelihood.high[likelihood.poi] = low, high
 
 
-def _lower_of_two(likelihood: Likelihood, data: Floats) -> tuple[Fit, float | None]:
-    """Fit from two starts; return the better fit and how much higher the other minimum is, None where it is the same.
+def _lower_of_two(likelihood: Likelihood, data: Floats) -> tuple[Fit, Fit | None]:
+    """Fit from two starts; return the better fit and the other one, None where it is the same minimum.
 
     Raises:
         FitError: when neither converges.
@@ -189,7 +198,7 @@ def _lower_of_two(likelihood: Likelihood, data: Floats) -> tuple[Fit, float | No
     if not fits:
         raise failures[0]
     best, *others = sorted(fits, key=lambda fit: fit.nll)
-    higher = [fit.nll - best.nll for fit in others if fit.nll - best.nll > _SAME_MINIMUM]
+    higher = [fit for fit in others if fit.nll - best.nll > _SAME_MINIMUM]
     return best, higher[0] if higher else None
 
 

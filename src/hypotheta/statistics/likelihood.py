@@ -147,15 +147,26 @@ class Likelihood:
         width = (2.0 * step).reshape((n,) + (1,) * (values.ndim - 1))
         return values[0], (values[1 : n + 1] - values[n + 1 :]) / width
 
+    def nll(self, x: Floats, data: Floats) -> float:
+        """Return the NLL alone, infinite where an expectation is not positive: a fraction of the cost of `evaluate`."""
+        return self._nll(self.expected(x), data)
+
+    def _nll(self, expected: Floats, data: Floats) -> float:
+        mean = expected[~self._gauss]
+        if not np.all(mean > 0):
+            return np.inf
+        distance = expected - data
+        gauss = 0.5 * (distance * self._curvature) @ distance
+        return float(np.sum(_poisson_deviance(data[~self._gauss], mean)) + gauss)
+
     def evaluate(self, x: Floats, data: Floats) -> Fit:
         """Return the NLL with gradient and Hessian at x; the NLL is infinite where an expectation is not positive."""
         expected, jacobian = self.expected_and_jacobian(x)
         poisson = ~self._gauss
         mean, n = expected[poisson], data[poisson]
         slope, weight = (expected - data) * self._curvature, self._curvature.copy()
-        nll = np.inf
+        nll = self._nll(expected, data)
         if np.all(mean > 0):
-            nll = float(np.sum(_poisson_deviance(n, mean)) + 0.5 * slope @ (expected - data))
             slope[poisson] = 1.0 - n / mean
             weight[poisson] = np.maximum(n, 1e-2) / mean**2  # an empty bin keeps some curvature: its NLL is linear
         return Fit(x, nll, jacobian, slope, (jacobian * weight) @ jacobian.T)

@@ -63,7 +63,7 @@ class LikelihoodPlane:
 
 
 def scan_likelihood(
-    fitted: FittedModel, parameter: str, *, values: Sequence[float] | None = None, points: int = 31, width: float = 3.0
+    fitted: FittedModel, parameter: str, *, values: Sequence[float] | None = None, points: int = 25, width: float = 3.0
 ) -> LikelihoodScan:
     """Scan the likelihood along one parameter.
 
@@ -92,7 +92,7 @@ def scan_plane(
     parameters: tuple[str, str],
     *,
     values: tuple[Sequence[float], Sequence[float]] | None = None,
-    points: int = 21,
+    points: int = 17,
     width: float = 3.0,
 ) -> LikelihoodPlane:
     """Scan the likelihood over two parameters.
@@ -154,5 +154,5 @@ def _held(fitted: FittedModel, held: dict[int, float]) -> float | None:
     x = fitted.fit.x.copy()
     for index, value in held.items():
         x[index] = value
-    nll = fitted.likelihood.evaluate(x, fitted.data).nll
+    nll = fitted.likelihood.nll(x, fitted.data)
     return 2.0 * (nll - fitted.fit.nll) if np.isfinite(nll) else None

@@ -87,7 +87,7 @@ def _minuit(fitted: FittedModel) -> Minuit:
     likelihood, data = fitted.likelihood, fitted.data
 
     def value(x: Floats) -> float:
-        nll = likelihood.evaluate(np.asarray(x), data).nll
+        nll = likelihood.nll(np.asarray(x), data)
         return nll if np.isfinite(nll) else _FORBIDDEN
 
     def gradient(x: Floats) -> Floats:

@@ -28,6 +28,8 @@ __all__ = ["EfficiencyAxis", "WeightedValues", "morph", "neighbour_weights"]
 
 Floats = NDArray[np.float64]
 
+_BEYOND = 1.3
+
 
 class WeightedValues(NamedTuple):
     """Values of the discriminant, shape (n,), and physics weights, shape (n,), of the signal events at one θ."""
@@ -41,18 +43,21 @@ class WeightedValues(NamedTuple):
         return self._replace(values=self.values[order], weights=self.weights[order])
 
 
-def neighbour_weights(positions: ArrayLike, target: float, *, neighbours: int = 4, degree: int = 2) -> Floats:
+def neighbour_weights(positions: ArrayLike, target: float, *, neighbours: int = 6, degree: int = 3) -> Floats:
     """Return the coefficients c_i of an interpolation at ``target``, one for each position, zero for most.
 
-    The value at ``target`` of the polynomial fitted by least squares to the nearest positions, at most half of the
-    neighbours on each side. Fewer positions than a degree asks for lower it; a target that is a position and is
-    among them gets no special treatment (it would be exact only for ``degree`` = neighbours − 1).
+    They give the value at ``target`` of a polynomial fitted to the nearest positions by least squares, weighted with
+    (1 − (distance/h)³)³ where h is the distance of the first position that is not used (W. S. Cleveland, JASA 74 (1979)
+    829). So they change smoothly with the target, and average the statistical errors of the positions a little: at a
+    position itself the value is not exactly the one there. With up to ``degree`` + 1 positions it is.
+
+    The coordinate is log θ where all positions are positive, as resolutions are relative; else θ.
 
     Args:
         positions: where there is simulation, rising, shape (n,), at least 2.
         target: inside their range.
-        neighbours: how many of them are used, even.
-        degree: degree of the polynomial.
+        neighbours: how many of them are used.
+        degree: degree of the polynomial, lower where there are too few positions.
 
     Returns:
         Coefficients, shape (n,), with sum 1.
@@ -61,7 +66,7 @@ def neighbour_weights(positions: ArrayLike, target: float, *, neighbours: int = 
         UntrainedHypothesisError: the target is outside the range: nothing is extrapolated.
 
     Example:
-        >>> neighbour_weights([1, 2, 3, 4], 2.5).round(4).tolist()
+        >>> neighbour_weights([-3, -1, 1, 3], 0).round(4).tolist()
         [-0.0625, 0.5625, 0.5625, -0.0625]
     """
     x = np.asarray(positions, dtype=np.float64)
@@ -71,14 +76,16 @@ def neighbour_weights(positions: ArrayLike, target: float, *, neighbours: int = 
             f"{target:g} is outside the simulated range {known}; a signal template is interpolated, never "
             "extrapolated: choose a point inside, or simulate there"
         )
-    right = int(np.clip(np.searchsorted(x, target, side="right"), 1, len(x) - 1))
-    half = neighbours // 2
-    rows = np.arange(max(0, right - half), min(len(x), right + half))
-    scaled = (x[rows] - target) / np.ptp(x[rows])
+    steps = np.log(x / target) if x[0] > 0 else x - target
+    distance = np.abs(steps)
+    # without a further position the last one must not lose its weight altogether
+    reach = np.sort(distance)[neighbours] if len(x) > neighbours else _BEYOND * distance.max()
+    rows = np.flatnonzero(distance < reach)
+    root = (1.0 - (distance[rows] / reach) ** 3) ** 1.5
     # the fitted polynomial at 0 is its constant term, a linear function of the values: the first row of the inverse
-    powers = np.vander(scaled, min(degree, len(rows) - 1) + 1, increasing=True)
+    powers = np.vander(steps[rows] / reach, min(degree, len(rows) - 1) + 1, increasing=True)
     coefficients = np.zeros(len(x))
-    coefficients[rows] = np.linalg.pinv(powers)[0]
+    coefficients[rows] = np.linalg.pinv(powers * root[:, None])[0] * root
     return coefficients
 
 
@@ -133,7 +140,8 @@ def morph(parts: Sequence[WeightedValues], coefficients: ArrayLike, edges: Array
 
     Example:
         >>> x, one = np.arange(100.0) + 0.5, np.ones(100)
-        >>> morph([WeightedValues(x, one), WeightedValues(x + 40, one)], [0.5, 0.5], [0, 20, 70, 140]).values.tolist()
+        >>> found = morph([WeightedValues(x, one), WeightedValues(x + 40, one)], [0.5, 0.5], [0, 20, 70, 140])
+        >>> found.values.round(9).tolist()
         [0.0, 50.0, 50.0]
     """
     c, bounds = np.asarray(coefficients, dtype=np.float64), np.asarray(edges, dtype=np.float64)

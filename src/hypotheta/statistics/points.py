@@ -103,7 +103,7 @@ def limit_points(
             if toys:
                 draft.toys(toys, observed, expected, band, level, rng)
         points = [draft.finish() for draft in drafts]
-    return [p if p.toys else _suggest_toys(p, w) for p, w in zip(points, workspaces, strict=True)]
+    return [_noted(p, w) for p, w in zip(points, workspaces, strict=True)]
 
 
 @dataclass
@@ -202,7 +202,7 @@ def _asymptotic(
         best, flags = observation.free.point.x[:, :, 0], observation.free.flags | observation.background.flags
         for i, draft in enumerate(drafts):
             draft.add("observed", ["observed_pb"], roots.mu[i], roots.flags[i])
-            draft.add("p0", ["best_fit_pb", "p0", "z"], np.array([best[i, 0], p0[i], z[i]]), flags[i])
+            draft.add("p0", ["best_fit_pb", "p0", "z"], np.array([best[i, 0], p0[i, 0], z[i, 0]]), flags[i])
     _curves(drafts, models, observation if observed else None, centre, expected, postfit, observation)
     return drafts
 
@@ -245,9 +245,10 @@ def _numbers(values: Floats) -> tuple[float | None, ...]:
     return tuple(v if np.isfinite(v) else None for v in values.tolist())
 
 
-def _suggest_toys(point: LimitPoint, workspace: Workspace) -> LimitPoint:
-    note = few_events(workspace.spec)
-    if note is None:
-        return point
-    log.warning("%s at %s: %s", workspace.discriminant or "limits", workspace.theta, note)
-    return replace(point, notes=(*point.notes, note))
+def _noted(point: LimitPoint, workspace: Workspace) -> LimitPoint:
+    """Return the point with a hint at toys where they are needed, after logging all its notes."""
+    hint = None if point.toys else few_events(workspace.spec)
+    notes = point.notes if hint is None else (*point.notes, hint)
+    for note in notes:
+        log.warning("%s at %s: %s", workspace.discriminant or "limits", workspace.theta, note)
+    return replace(point, notes=notes)

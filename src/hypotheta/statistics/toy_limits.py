@@ -87,7 +87,7 @@ def crossing(mu: Floats, cls: Floats, level: float) -> float:
     Example:
         >>> mu = np.linspace(0.5, 6, 12)
         >>> round(crossing(mu, np.exp(-0.5 * mu**2 - 0.2 * mu), 0.05), 6)
-        2.255947
+        2.255904
     """
     near = np.isfinite(cls) & (cls > level / _WINDOW) & (cls < min(level * _WINDOW, 0.9))
     if near.sum() < 3 or not cls[near][0] > level > cls[near][-1]:

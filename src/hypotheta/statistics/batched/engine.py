@@ -11,7 +11,8 @@ import pyhf
 from numpy.typing import NDArray
 
 from hypotheta.errors import FitError
-from hypotheta.statistics.batched.likelihood import Batch, Data, Point, evaluate
+from hypotheta.statistics.batched.arrays import Batch, Data, Point
+from hypotheta.statistics.batched.likelihood import evaluate
 from hypotheta.statistics.batched.models import Models
 from hypotheta.statistics.batched.newton import KKT_GATE, minimise
 from hypotheta.statistics.likelihood import Likelihood, numpy_backend
@@ -96,7 +97,9 @@ def _try_others(
     starts = [np.where(fixed, start, x) for x in (*_elsewhere(models, data, best.point.x), *others)]
     n = len(starts)
     many = Data(*(np.concatenate([a] * n, axis=1) for a in (data.main, data.aux, data.gamma)))
-    fits = _fit(models, many, np.concatenate(starts, axis=1), np.concatenate([fixed] * n, axis=1), low)
+    known = np.where((best.flags & FAILED)[..., None], 1e200, best.point.x)
+    x, held, known = (np.concatenate(a, axis=1) for a in (starts, [fixed] * n, [known] * n))
+    fits = _fit(models, many, x, held, low, known=known)
     for part in np.split(np.arange(fits.flags.shape[1]), n):
         _keep_lower(best, fits.take(slice(None), part))
 
@@ -111,8 +114,10 @@ def _elsewhere(models: Models, data: Data, x: Floats) -> list[Floats]:
     return [2.0 * centre - x, nominal, centre + off, centre - off]
 
 
-def _fit(models: Models, data: Data, start: Floats, fixed: NDArray[np.bool_], low: Floats) -> Fits:
-    point, residual = minimise(models, data, start, fixed, low=low)
+def _fit(
+    models: Models, data: Data, start: Floats, fixed: NDArray[np.bool_], low: Floats, *, known: Floats | None = None
+) -> Fits:
+    point, residual = minimise(models, data, start, fixed, low=low, known=known)
     return Fits(point, residual, np.where(residual < KKT_GATE, 0, FAILED))
 
 
@@ -120,9 +125,10 @@ def _keep_lower(best: Fits, other: Fits) -> None:
     """Keep in ``best`` what is lower; an unconverged fit loses to a converged one."""
     usable = other.flags == 0
     failed = best.flags & FAILED != 0
-    change = other.point.nll - best.point.nll
+    both = usable & ~failed
+    change = np.where(both, other.point.nll, 0.0) - np.where(both, best.point.nll, 0.0)
     better = usable & (failed | (change < -_DIFFERENT))
-    two = usable & ~failed & (np.abs(change) > _DIFFERENT)
+    two = both & (np.abs(change) > _DIFFERENT)
     best.point.put(better, other.point.take(better))
     best.residual[better] = other.residual[better]
     best.flags[better] &= ~FAILED
