@@ -119,8 +119,8 @@ def test_a_fit_forced_to_fail_is_no_number(workspaces, monkeypatch):
     monkeypatch.setattr(Likelihood, "fit", refuse)
     for point in limit_points(workspaces, observed=True):
         assert {getattr(point, name) for name in (*NUMBERS, "p0", "z", "cls")} == {None}
-        assert "expected: a fit converged with neither engine" in point.status
-        assert "observed: a fit converged with neither engine" in point.status
+        assert "expected: fits or root finding converged with neither engine" in point.status
+        assert "observed: fits or root finding converged with neither engine" in point.status
 
 
 def test_a_fit_made_by_pyhf_is_noted(workspaces, monkeypatch):
@@ -147,7 +147,7 @@ def test_bins_that_no_likelihood_has_give_no_number():
         limit_points([counting(4.0, float("nan"), 20)])
     (point,) = limit_points([counting(4.0, 0.0, 1)], observed=True)  # one event where μ = 0 expects none
     assert (point.observed_pb, point.p0) == (None, None)
-    assert "observed: a fit converged with neither engine" in point.status
+    assert "observed: fits or root finding converged with neither engine" in point.status
     assert "expect 0 background events" in point.notes[-1]
 
 

@@ -44,7 +44,7 @@ class Binner:
         ladder = self._ladder(discriminant, theta, values, self.config.background_efficiencies)
         if region != self.config.region:
             return Bins(ladder[[0, -1]], "one bin")
-        if self.config.method == "ladder":
+        if self.config.method == "ladder" or self._has_bins(discriminant, theta):
             total = fill(values, weights, ladder)
             edges = merge_edges(
                 ladder,
@@ -53,16 +53,29 @@ class Binner:
                 min_effective=self.config.min_effective_events,
                 min_expected=self.config.min_expected_events,
             )
-            return Bins(edges, "ladder of background efficiencies, merged up to the floors")
+            own = self._has_bins(discriminant, theta)
+            return Bins(edges, f"{'its own' if own else 'ladder of background efficiencies'}, merged up to the floors")
         nearest = self._nearest_simulated(theta)
         edges = self._fine(discriminant, theta, values, weights)[self._kept_edges(discriminant, nearest)]
         return Bins(edges, f"smallest expected limit at {nearest} with the signal of the other hypotheses")
 
+    def _has_bins(self, discriminant: str, theta: ThetaPoint) -> bool:
+        """Tell whether a classifier's output is the number of a bin, chosen when it was trained."""
+        if discriminant == "observable":
+            return False
+        return self.store.classifier(discriminant).bins(self.analysis.space.point(theta)) is not None
+
     def _ladder(self, discriminant: str, theta: ThetaPoint, values: Array, efficiencies: tuple[float, ...]) -> Array:
-        """Return the edges of the observable, or a classifier's at background efficiencies from the tuning folds."""
+        """Return the edges of the observable, or a classifier's at background efficiencies from the tuning folds.
+
+        A classifier whose output is the number of a bin keeps its bins.
+        """
         if discriminant == "observable":
             return np.asarray(self.analysis.config.observable.edges, dtype=np.float64)
         model, point = self.store.classifier(discriminant), self.analysis.space.point(theta)
+        own = model.bins(point)
+        if own is not None:
+            return np.arange(own + 1, dtype=np.float64) - 0.5
         resolved = model.scale.smallest_efficiency(point)
         inner = model.background_quantile(point, [e for e in efficiencies if e >= resolved])
         span = max(float(np.ptp(inner)), 1.0)

@@ -119,7 +119,8 @@ class _Draft:
         """Take numbers (n,) whose fits have these flags."""
         if np.any(flags & FAILED) or not np.all(np.isfinite(values)):
             self.failures.append(
-                f"{what}: a fit converged with neither engine; look for thin bins or wild variations in its templates"
+                f"{what}: fits or root finding converged with neither engine; look for thin bins or wild variations in "
+                "its templates"
             )
             return
         try:

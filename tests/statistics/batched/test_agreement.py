@@ -1,7 +1,8 @@
 """Two engines, one answer: random models, and ROOT's numbers.
 
 At every limit of the batched engine pyhf's model is fitted on its own. Either pyhf's CLs is 0.05 there, to what 1e-4 in
-μ makes, or the batched fit has the lower NLL in pyhf's own likelihood, or the result says that there are two minima.
+μ makes, or the batched fit has the lower NLL in pyhf's own likelihood, or the result says that there are two minima;
+what converged nowhere is no number.
 """
 
 import json
@@ -84,7 +85,10 @@ class Judge:
         data = batched.asimov(self.models, x)
         zero = twice_nll(self.likelihood, self.pyhf_data(data), self.likelihood.nominal)
         for r, (n, mu, flags) in enumerate(zip(n_sigma, roots.mu[0], roots.flags[0], strict=True)):
-            assert np.isfinite(mu)
+            if flags & batched.FAILED:
+                assert np.isnan(mu)
+                self.verdicts["withheld"] += 1
+                continue
             ours = self.ours(data, roots.point, r)
             target = norm.isf(0.05 * norm.cdf(n)) + n
 
@@ -97,7 +101,10 @@ class Judge:
     def observed(self):
         root = batched.observed_limits(self.models, self.observation)
         mu = root.mu[0, 0]
-        assert np.isfinite(mu)
+        if root.flags[0, 0] & batched.FAILED:
+            assert np.isnan(mu)
+            self.verdicts["withheld"] += 1
+            return
         background = self.observation.background.point
         on_data, on_asimov = self.observation.data, batched.asimov(self.models, background.x, background.gamma)
         free = self.observation.free.point
@@ -157,6 +164,7 @@ def test_cls_of_root():
 def test_many_random_models_agree(random_workspace):
     total = agreement([(seed, random_workspace(seed)) for seed in range(300)], BAND)
     print(dict(total))
+    assert total["withheld"] <= 2
     assert total["agree"] > 0.95 * total.total()
 
 

@@ -71,63 +71,74 @@ def _saturated(n: Floats) -> Floats:
 
 def _evaluate(models: Models, data: Data, x: Floats) -> Point:
     n_plain = models.plain_by_row.shape[1]
-    h = models.slopes.shape[1] // 2
-    m, shapes = models.data.shape[-1], slice(1, h + 1)
-    bend, (value, slope, curvature), added = _rows(models, x)
-    rate = value[..., None] * added
-    plain, carried = rate[..., :n_plain, :], rate[..., n_plain:, :]
-    a, b = (np.where(np.abs(total) > _NOTHING, total, 0.0) for total in (plain.sum(-2), carried.sum(-2)))
-    n = data.main
+    rows = slice(None, n_plain), slice(n_plain, None)
+    bend, factors, added = _rows(models, x)
+    rate = factors[0][..., None] * added
+    parts = [rate[..., s, :] for s in rows]
+    a, b = (np.where(np.abs(total) > _NOTHING, total, 0.0) for total in (part.sum(-2) for part in parts))
+    n, precision, pull = data.main, models.precision[:, None], x - data.aux
     gamma, gamma_nll, stiffness, gamma_slope = _profile(models, data, a, b)
     mean = a + gamma * b
     safe = np.where(mean > 0, mean, 1.0)
     r = np.where(mean > 0, 1.0 - n / safe, 1.0)
     w = np.where(mean > 0, n / safe**2, 0.0)
-    pull = x - data.aux
-    nll = np.sum(_deviance(n, mean), -1) + 0.5 * np.sum(models.precision[:, None] * pull**2, -1) + gamma_nll.sum(-1)
+    nll = np.sum(_deviance(n, mean), -1) + 0.5 * np.sum(precision * pull**2, -1) + gamma_nll.sum(-1)
 
     # D = ∂λ/∂x at fixed γ and E = ∂B/∂x
-    derivatives = []
-    for rows, part, by_row in (
-        (slice(None, n_plain), plain, models.plain_by_row),
-        (slice(n_plain, None), carried, models.carried_by_row),
-    ):
-        derivative = slope[..., rows] @ part
-        moved = (value[..., rows] @ by_row).reshape(*x.shape[:2], 2, h, m)
-        derivative[..., shapes, :] += moved[..., 0, :, :] + bend[1][..., None] * moved[..., 1, :, :]
-        derivatives.append(derivative)
-    e = derivatives[1]
-    d = derivatives[0] + gamma[..., None, :] * e
-    gradient = (d @ r[..., None])[..., 0] + models.precision[:, None] * pull
-    inverse = np.where(stiffness > 0, 1.0 / np.where(stiffness > 0, stiffness, 1.0), 0.0)
-    v = (w * b)[..., None, :] * d + r[..., None, :] * e
-    both = np.concatenate([d, v], axis=-1)
-    hessian = (both * np.concatenate([w, -inverse], axis=-1)[..., None, :]) @ both.swapaxes(-1, -2)
+    d = _derivative(parts[0], rows[0], models.plain_by_row, factors, bend)
+    if parts[1].shape[-2]:
+        e = _derivative(parts[1], rows[1], models.carried_by_row, factors, bend)
+        d += gamma[..., None, :] * e
+        inverse = np.where(stiffness > 0, 1.0 / np.where(stiffness > 0, stiffness, 1.0), 0.0)
+        both = np.concatenate([d, (w * b)[..., None, :] * d + r[..., None, :] * e], axis=-1)
+        hessian = (both * np.concatenate([w, -inverse], axis=-1)[..., None, :]) @ both.swapaxes(-1, -2)
+    else:
+        hessian = (d * w[..., None, :]) @ d.swapaxes(-1, -2)
+    gradient = (d @ r[..., None])[..., 0] + precision * pull
+    bent = _bent(models, parts, (r, r * gamma), factors, bend)
+    hessian += bent
+    index = np.arange(x.shape[-1])
+    hessian[..., index, index] += precision
+    scale = np.sqrt((d**2 @ np.where(mean > 0, 1.0 / safe, 0.0)[..., None])[..., 0] + precision)
+    return Point(x, nll, gamma, mean, gradient, hessian, bent, scale, _gamma_kkt(gamma, gamma_slope, stiffness))
 
-    # Σ r ∂²λ
-    weights = (r, r * gamma)
-    rho = np.concatenate([(part @ s[..., None])[..., 0] for part, s in zip((plain, carried), weights, strict=True)], -1)
+
+def _derivative(
+    part: Floats, rows: slice, by_row: Floats, factors: tuple[Floats, Floats, Floats], bend: list[Floats]
+) -> Floats:
+    """Return the derivative of the sum of some rows, (W, R, P, M): of their factors, then of their shapes."""
+    value, slope, _ = factors
+    derivative = slope[..., rows] @ part
+    h, m = bend[1].shape[-1], part.shape[-1]
+    moved = (value[..., rows] @ by_row).reshape(*part.shape[:2], 2, h, m)
+    derivative[..., 1 : h + 1, :] += moved[..., 0, :, :] + bend[1][..., None] * moved[..., 1, :, :]
+    return np.asarray(derivative)
+
+
+def _bent(
+    models: Models,
+    parts: list[Floats],
+    weights: tuple[Floats, Floats],
+    factors: tuple[Floats, Floats, Floats],
+    bend: list[Floats],
+) -> Floats:
+    """Return Σ r ∂²λ, (W, R, P, P): factor with factor, factor with shape, and the curvature of each alone."""
+    value, slope, curvature = factors
+    h, index = bend[1].shape[-1], np.arange(slope.shape[-2])
+    shapes = slice(1, h + 1)
+    by_bin = models.plain_by_bin, models.carried_by_bin
+    rho = np.concatenate([(part @ s[..., None])[..., 0] for part, s in zip(parts, weights, strict=True)], -1)
     moved = np.concatenate(
-        [
-            (s @ by_bin).reshape(*x.shape[:2], 2, h, -1)
-            for s, by_bin in zip(weights, (models.plain_by_bin, models.carried_by_bin), strict=True)
-        ],
-        axis=-1,
+        [(s @ rows).reshape(*s.shape[:2], 2, h, -1) for s, rows in zip(weights, by_bin, strict=True)], axis=-1
     )
     bent = (slope * rho[..., None, :]) @ slope.swapaxes(-1, -2)
-    index = np.arange(x.shape[-1])
     bent[..., index, index] = np.sum(curvature * rho[..., None, :], -1)
-    cross = (value[..., None, :] * (moved[..., 0, :, :] + bend[1][..., None] * moved[..., 1, :, :])) @ slope.swapaxes(
-        -1, -2
-    )
+    shifted = value[..., None, :] * (moved[..., 0, :, :] + bend[1][..., None] * moved[..., 1, :, :])
+    cross = shifted @ slope.swapaxes(-1, -2)
     bent[..., shapes, :] += cross
     bent[..., :, shapes] += cross.swapaxes(-1, -2)
     bent[..., index[shapes], index[shapes]] += bend[2] * np.sum(value[..., None, :] * moved[..., 1, :, :], -1)
-    hessian += bent
-    hessian[..., index, index] += models.precision[:, None]
-
-    scale = np.sqrt((d**2 @ np.where(mean > 0, 1.0 / safe, 0.0)[..., None])[..., 0] + models.precision[:, None])
-    return Point(x, nll, gamma, mean, gradient, hessian, bent, scale, _gamma_kkt(gamma, gamma_slope, stiffness))
+    return np.asarray(bent)
 
 
 def _rows(models: Models, x: Floats) -> tuple[list[Floats], tuple[Floats, Floats, Floats], Floats]:
@@ -167,6 +178,9 @@ def _profile(models: Models, data: Data, a: Floats, b: Floats) -> tuple[Floats, 
     """Return the best γ of each bin, its constraint in the NLL, curvature (0 where it is held) and slope in γ."""
     n, t = data.main, data.gamma
     variance, rate = models.variance[:, None], models.rate[:, None]
+    if not (np.any(variance > 0) or np.any(rate > 0)):
+        nothing = np.zeros(n.shape)
+        return np.ones(n.shape), nothing, nothing, nothing
     # Gaussian: λ² − L λ − n B² δ² = 0 with L = A + (t − δ² B) B
     left = a + (t - variance * b) * b
     last = n * b**2 * variance

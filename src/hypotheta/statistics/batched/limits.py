@@ -203,15 +203,18 @@ def _solve(
     """Return the roots of rising functions, (W, R), above ``low``, and which were found."""
     mu, high = start, np.full(start.shape, np.inf)
     done = np.zeros(start.shape, dtype=bool)
-    checked = False
+    checked = careful = False
     for _ in range(_MAX_STEPS):
-        value, slope = excess(mu, checked)
+        value, slope = excess(mu, checked or careful)
         step = np.where(slope > 0, -value / np.where(slope > 0, slope, 1.0), np.inf)
         arrived = np.isfinite(value) & (np.abs(step) <= _TOLERANCE * mu)
         if checked and arrived.all():
             return mu, arrived
-        if checked:  # a lower minimum moved the root: what was known of its bracket no longer holds
-            low, high = np.where(arrived, low, 0.0), np.where(arrived, high, np.inf)
+        lost = ~arrived & (checked | (high - low < 1e-8 * mu))
+        if lost.any():
+            # a lower minimum moved the root, and what was known of its bracket no longer holds: look around every time
+            careful = True
+            low, high = np.where(lost, 0.0, low), np.where(lost, np.inf, high)
         low, high = np.where(value < 0, mu, low), np.where(value < 0, high, np.minimum(mu, high))
         newton = mu + np.where(np.isfinite(step), step, 0.0)
         inside = (newton > low) & (newton < high) & np.isfinite(step)
