@@ -14,6 +14,7 @@ from hypotheta.stages.score import score
 from hypotheta.stages.significance import significance
 from hypotheta.stages.templates import templates
 from hypotheta.stages.train import train
+from hypotheta.stages.validity import validate
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,6 +29,7 @@ def run(analysis):
     significance(analysis)
     templates(analysis)
     limits(analysis)
+    validate(analysis)
     return report(analysis)
 
 

@@ -303,15 +303,23 @@ def limits(
         float | None, typer.Option(help="Project to this luminosity in fb⁻¹, relative MC errors kept; only prints.")
     ] = None,
     no_systematics: Annotated[bool, typer.Option("--no-systematics", help="All nuisances off; only prints.")] = False,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Try the limits of earlier runs with toys instead; writes validity.csv.")
+    ] = False,
     out: Out = None,
     jobs: Jobs = 1,
 ) -> None:
     """Set upper limits (95 % CLs) on σ·B for every hypothesis and discriminant.
 
     Example: `hypotheta limits analysis/ttbar --at mass=1000 --discriminant parameterized_network --luminosity 3`
+
+    Example: `hypotheta limits analysis/ttbar --validate`
     """
     from hypotheta.stages.limits import limits as stage
 
+    if validate:
+        _validate(_load(analysis, out), at or discriminant or luminosity or no_systematics)
+        return
     print(
         stage(
             _load(analysis, out),
@@ -323,6 +331,15 @@ def limits(
             threads=_settings["threads"],
         )
     )
+
+
+def _validate(loaded: "Analysis", other: object) -> None:
+    from hypotheta.stages.validity import validate as stage
+
+    if other:
+        raise ConfigurationError("--validate takes no other choice; the analysis' validity section says what is tried")
+    for verdict in stage(loaded, threads=_settings["threads"]):
+        print(verdict)
 
 
 @app.command()

@@ -24,6 +24,8 @@ from hypotheta.stages.pictures import Picture, Pictures, words
 from hypotheta.stages.progress import progress
 from hypotheta.stages.store import Store
 from hypotheta.stages.study_pictures import StudyPictures
+from hypotheta.stages.validity import read_validity, validity_path
+from hypotheta.stages.validity_report import validity_pictures, validity_section
 
 __all__ = ["report"]
 
@@ -87,6 +89,9 @@ def _sections(
         yield _best_cuts(analysis, drawn, config.significance)
     if config.binning is not None:
         yield _limits(analysis, drawn)
+        if validity_path(analysis).exists():  # a run by hand may do without
+            pictures = validity_pictures(analysis, read_validity(analysis))
+            yield validity_section(analysis, _figures(analysis, pictures))
     rows = [[str(k), str(v)] for k, v in provenance.items() if not isinstance(v, Mapping)]
     yield Section("Provenance", tables=[Table(["what", "value"], rows)])
 

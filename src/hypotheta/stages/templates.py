@@ -35,7 +35,7 @@ from hypotheta.statistics import (
     yields_table,
 )
 
-__all__ = ["manifest_path", "templates", "workspace_path"]
+__all__ = ["manifest_path", "templates", "workspace_of", "workspace_path"]
 
 Array = NDArray[np.float64]
 #: a sample's events as they enter one variation: name of the variation, tree to read, weights of its events
@@ -85,6 +85,11 @@ def templates(analysis: Analysis, *, threads: int = 1) -> str:
     }
     write_json(manifest_path(analysis), content)
     return f"{len(manifest)} workspaces in {analysis.results / 'workspaces'}"
+
+
+def workspace_of(analysis: Analysis, discriminant: str, theta: ThetaPoint) -> Workspace:
+    """Fill the templates of one discriminant and hypothesis, and return their workspace without writing it."""
+    return _Builder(analysis).build(discriminant, theta).workspace
 
 
 class _Built(NamedTuple):
