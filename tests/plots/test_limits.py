@@ -4,7 +4,7 @@ import pytest
 from hypotheta.errors import ConfigurationError
 from hypotheta.parameters import Parameter, ThetaPoint
 from hypotheta.plots.limits import brazil_band, compare_limits
-from hypotheta.statistics import LimitPoint, LimitScan
+from hypotheta.statistics import LimitPoint, LimitScan, TheoryCurve
 
 MASS = Parameter("mass", "signal", (500.0, 750.0, 1000.0, 1500.0), unit="GeV", label="$m_X$")
 
@@ -45,6 +45,14 @@ def test_brazil_band_shows_the_numbers_in_rising_order():
     np.testing.assert_allclose(lines["observed (pseudo-data)"].get_ydata(), one.column("observed_pb")[::-1])
     assert axes.get_xlabel() == "$m_X$ [GeV]"
     assert "[pb]" in axes.get_ylabel()
+
+
+def test_theory_is_drawn_where_there_are_limits():
+    theory = TheoryCurve("mass", (400.0, 900.0, 2000.0), (9.0, 0.3, 1e-3), label="Z' model")
+    axes = brazil_band(scan("network", 3.0), MASS, theory=theory).axes[0]
+    line = next(line for line in axes.lines if line.get_label() == "Z' model")
+    np.testing.assert_allclose(line.get_xdata(), [500, 750, 900, 1000, 1500])
+    np.testing.assert_allclose(line.get_ydata(), theory(line.get_xdata()))
 
 
 def test_blinded_band_has_no_observed_line():

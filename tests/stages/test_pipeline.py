@@ -8,10 +8,12 @@ import numpy as np
 import pyhf
 import pytest
 
+from hypotheta.errors import ConfigurationError
 from hypotheta.hashing import digest
 from hypotheta.stages.analysis import Analysis
+from hypotheta.stages.config import TheoryConfig
 from hypotheta.stages.files import read_csv
-from hypotheta.stages.limits import limits
+from hypotheta.stages.limits import limits, read_limits
 from hypotheta.stages.store import Store
 from hypotheta.stages.templates import templates
 from hypotheta.statistics import Treatment
@@ -131,6 +133,27 @@ def test_limits_fall_with_luminosity(quick):
     # every bin holds enough events there for the limit of large numbers
     free = [median(luminosity_fb=value, systematics=False) for value in (30.0, 300.0)]
     assert free[0] / free[1] == pytest.approx(np.sqrt(10), rel=0.03)
+
+
+def test_both_engines_write_the_same_table(quick, tmp_path):
+    (tmp_path / "workspaces").symlink_to(quick[0].results / "workspaces")
+    theory = TheoryConfig(label="Z' model", cross_section_pb={500: 1e4, 1250: 1e-2})
+    options = quick[0].config.limits.model_copy(update={"theory": theory})
+    other = replace(quick[0], results=tmp_path, config=quick[0].config.model_copy(update={"limits": options}))
+    text = limits(other, engine="pyhf", jobs=2)
+    assert text.count("Z' model excluded by") == len(other.config.discriminants)
+    ours, theirs = rows(quick[0], "limits"), rows(other, "limits")
+    for one, two in zip(ours, theirs, strict=True):
+        for column, value in one.items():
+            if column.startswith("expected"):
+                assert float(value) == pytest.approx(float(two[column]), rel=1e-4)
+    content = json.loads((tmp_path / "limits.json").read_text())
+    assert {e["quantity"] for e in content["exclusions"]} == {"expected_pb", "expected_minus1_pb", "expected_plus1_pb"}
+    assert all(p["engine"] == "pyhf" for scan in content["scans"] for p in scan["points"])
+    scans = read_limits(quick[0])
+    assert all(p.engine == "batched" and len(p.cls.expected) == 5 for scan in scans for p in scan.points)
+    with pytest.raises(ConfigurationError, match="there is no engine 'root'"):
+        limits(quick[0], engine="root")
 
 
 def test_pyhf_reads_every_workspace(quick):

@@ -306,6 +306,10 @@ def limits(
     validate: Annotated[
         bool, typer.Option("--validate", help="Try the limits of earlier runs with toys instead; writes validity.csv.")
     ] = False,
+    engine: Annotated[str | None, typer.Option(help="'batched' or 'pyhf'; the analysis' own where left out.")] = None,
+    toys: Annotated[
+        int | None, typer.Option(help="Toys of each hypothesis at each of 12 values of μ, in place of asymptotics.")
+    ] = None,
     out: Out = None,
     jobs: Jobs = 1,
 ) -> None:
@@ -318,7 +322,7 @@ def limits(
     from hypotheta.stages.limits import limits as stage
 
     if validate:
-        _validate(_load(analysis, out), at or discriminant or luminosity or no_systematics)
+        _validate(_load(analysis, out), at or discriminant or luminosity or no_systematics or engine or toys)
         return
     print(
         stage(
@@ -327,6 +331,8 @@ def limits(
             discriminant=discriminant,
             luminosity_fb=luminosity,
             systematics=not no_systematics,
+            engine=engine,
+            toys=toys,
             jobs=jobs,
             threads=_settings["threads"],
         )

@@ -15,16 +15,25 @@ from hypotheta.errors import ConfigurationError
 from hypotheta.parameters import Parameter
 from hypotheta.plots.style import MARKERS, Label, colour, finish, styled, styled_figure
 from hypotheta.statistics.limits import LimitScan
+from hypotheta.statistics.theory import TheoryCurve
 
 __all__ = ["brazil_band", "compare_limits"]
 
 # the field's habit is green and yellow; these two stay apart for colour-blind eyes and in grey
 _ONE_SIGMA, _TWO_SIGMA = "#607641", "#F5BB54"
+_THEORY = "#BD1F01"
 _AXIS = r"95 % CL limit on $\sigma \times B$ [pb]"
 _OBSERVED = {"asimov": "observed (Asimov)", "pseudo-data": "observed (pseudo-data)", "data": "observed"}
 
 
-def brazil_band(scan: LimitScan, parameter: Parameter, *, label: Label | None = None, title: str = "") -> Figure:
+def brazil_band(
+    scan: LimitScan,
+    parameter: Parameter,
+    *,
+    label: Label | None = None,
+    title: str = "",
+    theory: TheoryCurve | None = None,
+) -> Figure:
     """Draw the expected limit of one discriminant with its ±1σ and ±2σ band, and the observed one if there is one.
 
     Points that did not converge are left out of the lines.
@@ -34,6 +43,7 @@ def brazil_band(scan: LimitScan, parameter: Parameter, *, label: Label | None = 
         parameter: the parameter on the x axis.
         label: what stands above the picture.
         title: title of the legend; the discriminant's name when empty.
+        theory: a prediction to draw along; where it is above the limit it is excluded.
     """
     x, order = _axis(scan, parameter)
 
@@ -50,6 +60,10 @@ def brazil_band(scan: LimitScan, parameter: Parameter, *, label: Label | None = 
         observed = column("observed_pb")
         if np.isfinite(observed).any():
             axes.plot(x, observed, "o-", color="black", label=_OBSERVED[scan.points[0].data])
+        if theory is not None:
+            inside = [v for v in theory.x if x[0] <= v <= x[-1]]
+            grid = np.unique([*x.tolist(), *inside])
+            axes.plot(grid, theory(grid), "-.", color=_THEORY, linewidth=1.8, label=theory.label)
         axes.set(xlabel=parameter.axis_label, ylabel=_AXIS, yscale=_scale(scan))
         axes.margins(x=0)
         finish(figure, label, title=title or scan.discriminant.replace("_", " "))

@@ -28,6 +28,7 @@ __all__ = [
     "ParameterConfig",
     "SignificanceConfig",
     "SystematicConfig",
+    "TheoryConfig",
     "TrainingConfig",
     "ValidityConfig",
 ]
@@ -170,12 +171,26 @@ class DataConfig(_Strict):
     inject_cross_section_pb: Annotated[float, Field(ge=0)] = 0.0
 
 
+class TheoryConfig(_Strict):
+    """A predicted σ·B in pb at values of the signal's first parameter: ``cross_section_pb: {500: 3.2, 1000: 0.2}``."""
+
+    cross_section_pb: Annotated[Mapping[float, Positive], Field(min_length=2)]
+    label: str = "theory"
+
+
 class LimitsConfig(_Strict):
-    """Upper limits: confidence level, expected band, and which discriminants (all where None)."""
+    """Upper limits: confidence level, expected band, the discriminant whose band is drawn, and how they are computed.
+
+    ``toys`` of each hypothesis at each of 12 values of μ replace asymptotic formulas; with 0 there are none. With a
+    ``theory`` the excluded range is quoted and drawn.
+    """
 
     confidence_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     band: Literal["prefit", "postfit"] = "prefit"
     brazil: str | None = None
+    engine: Literal["batched", "pyhf"] = "batched"
+    toys: Annotated[int, Field(ge=0)] = 0
+    theory: TheoryConfig | None = None
 
 
 class ValidityConfig(_Strict):

@@ -1,8 +1,9 @@
 """`hypotheta limits`: workspaces → upper limits on σ·B against θ."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hypotheta.errors import ConfigurationError, InputFileError, closest
 from hypotheta.hashing import digest
@@ -12,9 +13,10 @@ from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
 from hypotheta.stages.parallel import run_each
 from hypotheta.stages.templates import manifest_path, workspace_path
-from hypotheta.statistics import LimitPoint, LimitScan, Workspace, limit_point, scale_luminosity, without_nuisances
+from hypotheta.statistics import LimitPoint, LimitScan, Workspace, limit_points, scale_luminosity, without_nuisances
+from hypotheta.statistics.theory import TheoryCurve, exclusions
 
-__all__ = ["limits", "read_limits"]
+__all__ = ["limits", "read_limits", "theory_curve"]
 
 
 def limits(
@@ -24,6 +26,8 @@ def limits(
     discriminant: str | None = None,
     luminosity_fb: float | None = None,
     systematics: bool = True,
+    engine: str | None = None,
+    toys: int | None = None,
     jobs: int = 1,
     threads: int = 1,
 ) -> str:
@@ -38,6 +42,8 @@ def limits(
         discriminant: one discriminant.
         luminosity_fb: project to this luminosity: expected pre-fit limits only, relative MC errors kept.
         systematics: with False, μ is the only parameter.
+        engine: ``batched`` or ``pyhf``; the analysis' own when None.
+        toys: toys of each hypothesis at each of 12 values of μ, 0 for asymptotic formulas; the analysis' own when None.
         jobs: processes.
         threads: threads of each, recorded in the provenance.
 
@@ -55,26 +61,39 @@ def limits(
     if not factor > 0:
         raise ConfigurationError(f"the luminosity must be positive, it is {luminosity_fb} fb⁻¹")
     options = analysis.config.limits
+    engine, toys = engine or options.engine, options.toys if toys is None else toys
+    observed = analysis.config.unblind and factor == 1.0  # scaled counts would fluctuate like L, not √L
+    arguments = {
+        "engine": engine,
+        "toys": toys,
+        "observed": observed,
+        "band": options.band if factor == 1.0 else "prefit",
+        "level": 1.0 - options.confidence_level,
+    }
+    entries = [(workspace_path(analysis, e["discriminant"], e["slug"]), e) for e in chosen]
+    # one common fit of all; apart only what takes minutes
+    grain = 1 if engine == "pyhf" or toys else len(entries)
     items = [
-        (
-            workspace_path(analysis, entry["discriminant"], entry["slug"]),
-            entry,
-            factor,
-            systematics,
-            analysis.config.unblind and factor == 1.0,  # scaled counts would fluctuate like L, not √L
-            options.band if factor == 1.0 else "prefit",
-            1.0 - options.confidence_level,
-            analysis.config.seed,
-        )
-        for entry in chosen
+        (entries[i : i + grain], factor, systematics, arguments, analysis.config.seed)
+        for i in range(0, len(entries), grain)
     ]
+    found = [point for part in run_each(_limits, items, jobs=jobs) for point in part]
     points: dict[str, list[LimitPoint]] = {}
-    for entry, point in zip(chosen, run_each(_limit, items, jobs=jobs), strict=True):
+    for entry, point in zip(chosen, found, strict=True):
         points.setdefault(entry["discriminant"], []).append(point)
     scans = [LimitScan(name, tuple(found)) for name, found in points.items()]
     if at is None and discriminant is None and luminosity_fb is None and systematics:
         _write(analysis, scans, threads)
-    return limits_text(scans, analysis.space, luminosity_fb or manifest["luminosity_fb"])
+    text = limits_text(scans, analysis.space, luminosity_fb or manifest["luminosity_fb"])
+    return "\n".join([text, *_excluded(analysis, scans)])
+
+
+def theory_curve(analysis: Analysis) -> TheoryCurve | None:
+    """Return the prediction that limits are compared with; None where the analysis has none."""
+    options = analysis.config.limits.theory
+    if options is None:
+        return None
+    return TheoryCurve.of(analysis.space.of_kind("signal").names[0], options.cross_section_pb, label=options.label)
 
 
 def read_limits(analysis: Analysis) -> list[LimitScan]:
@@ -92,31 +111,53 @@ def _choose(entries: list[dict[str, Any]], at: ThetaPoint | None, discriminant: 
     return [e for e in entries if (at is None or e["slug"] == at.slug) and discriminant in (None, e["discriminant"])]
 
 
-def _limit(
-    path: Path,
-    metadata: Mapping[str, Any],
+def _limits(
+    entries: Sequence[tuple[Path, Mapping[str, Any]]],
     factor: float,
     systematics: bool,
-    observed: bool,
-    band: Literal["prefit", "postfit"],
-    level: float,
+    arguments: Mapping[str, Any],
     seed: int,
-) -> LimitPoint:
-    """Compute the limits of one workspace file; runs in a process of its own."""
+) -> list[LimitPoint]:
+    """Compute the limits of some workspace files; may run in a process of its own."""
     import numpy as np
 
-    spec = read_json(path)
-    if not systematics:
-        spec = without_nuisances(spec)
-    if factor != 1.0:
-        spec = scale_luminosity(spec, factor)
-    rng = np.random.default_rng([seed, int(digest(f"{metadata['discriminant']}/{metadata['slug']}".encode())[:12], 16)])
-    return limit_point(Workspace.from_dict(spec, metadata), observed=observed, band=band, level=level, rng=rng)
+    workspaces, rngs = [], []
+    for path, metadata in entries:
+        spec = read_json(path)
+        if not systematics:
+            spec = without_nuisances(spec)
+        if factor != 1.0:
+            spec = scale_luminosity(spec, factor)
+        workspaces.append(Workspace.from_dict(spec, metadata))
+        name = f"{metadata['discriminant']}/{metadata['slug']}"
+        rngs.append(np.random.default_rng([seed, int(digest(name.encode())[:12], 16)]))
+    return limit_points(workspaces, rngs=rngs, **arguments)
+
+
+def _excluded(analysis: Analysis, scans: list[LimitScan]) -> list[str]:
+    """Return a line a discriminant: which range the prediction is excluded in."""
+    theory = theory_curve(analysis)
+    if theory is None:
+        return []
+    unit = analysis.space[theory.parameter].unit
+    lines = []
+    for scan in scans:
+        parts = []
+        for found in exclusions(scan, theory):
+            if not found.quantity.endswith("1_pb"):
+                ranges = ", ".join(f"{low:.4g} to {high:.4g} {unit}" for low, high in found.ranges) or "nowhere"
+                parts.append(f"{found.quantity.removesuffix('_pb')} {ranges}")
+        lines.append(f"{theory.label} excluded by {scan.discriminant.replace('_', ' ')}: {'; '.join(parts)}")
+    return lines
 
 
 def _write(analysis: Analysis, scans: list[LimitScan], threads: int) -> None:
     provenance = Provenance("limits", analysis.config.seed, threads, analysis.digest("limits"))
     content = {"scans": [scan.to_dict() for scan in scans], "provenance": provenance.to_dict()}
+    theory = theory_curve(analysis)
+    if theory is not None:
+        content["theory"] = asdict(theory)
+        content["exclusions"] = [asdict(e) for scan in scans for e in exclusions(scan, theory)]
     rows = [row for scan in scans for row in scan.to_table(analysis.space)]
     write_csv(analysis.results / "tables" / "limits.csv", list(rows[0]), rows)
     write_json(analysis.results / "limits.json", content)

@@ -21,7 +21,7 @@ from hypotheta.plots.style import Label
 from hypotheta.significance import BestCut, SignificanceScan
 from hypotheta.stages.analysis import NOMINAL, Analysis, spread
 from hypotheta.stages.files import read_csv
-from hypotheta.stages.limits import read_limits
+from hypotheta.stages.limits import read_limits, theory_curve
 from hypotheta.stages.significance import cuts
 from hypotheta.stages.store import Store
 from hypotheta.statistics import Template, fill
@@ -188,7 +188,7 @@ class Pictures:
         )
         for scan in scans:
             if scan.discriminant == self.focus:
-                figure = brazil_band(scan, self.parameter, label=self.label)
+                figure = brazil_band(scan, self.parameter, label=self.label, theory=theory_curve(self.analysis))
                 yield f"limits_{scan.discriminant}", f"Expected limit and band of {words(scan.discriminant)}.", figure
 
     def _backgrounds(self) -> list[str]:

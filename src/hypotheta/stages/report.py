@@ -167,7 +167,8 @@ def _limits(analysis: Analysis, drawn: Pictures) -> Section:
         "Limits",
         [
             f"{100 * options.confidence_level:g} % CLs upper limits on σ·B in pb from a profile-likelihood fit "
-            f"(asymptotic q̃μ), {options.band} expected band from the background-only Asimov set. The full "
+            f"(q̃μ, {'toys' if options.toys else 'asymptotic'}, {options.engine} engine), {options.band} expected band "
+            "from the background-only Asimov set. The full "
             "table, with bands, MC-statistics errors and limits without MC statistics, is tables/limits.csv."
         ],
         tables=[_limits_table(analysis), _findings_table(analysis)],

@@ -53,6 +53,14 @@ class Workspace:
     mc_errors: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
 
     @property
+    def poi_range(self) -> float:
+        """Upper bound of μ in the specification; pyhf's own default where it has none."""
+        for parameter in self.spec["measurements"][0]["config"].get("parameters", []):
+            if parameter["name"] == POI and "bounds" in parameter:
+                return float(parameter["bounds"][0][1])
+        return 10.0
+
+    @property
     def metadata(self) -> dict[str, Any]:
         """Everything but the specification, as plain JSON to be kept beside it."""
         return {
@@ -203,7 +211,8 @@ def _observation(values: ArrayLike, region: str, n_bins: int) -> list[float]:
 def _poi_range(templates: TemplateSet, theta: ThetaPoint, config: ModelConfig) -> dict[str, Any]:
     """Choose the range of μ from the Gaussian σ(μ) = (sᵀ V⁻¹ s)^−1/2, V = statistical + systematic covariance.
 
-    The median expected limit is about 2σ; 10σ hold the observed limit of an excess of 5σ and more.
+    The median expected limit is about 2σ; 10σ hold the observed limit of an excess of 5σ and more. With next to no
+    background it is 3 events, whatever σ.
     """
     s = np.concatenate([templates.get(theta, region, config.signal).values for region in config.regions])
     totals = [templates.total(theta, region, config.backgrounds) for region in config.regions]
@@ -211,7 +220,7 @@ def _poi_range(templates: TemplateSet, theta: ThetaPoint, config: ModelConfig) -
     for systematic in config.systematics:
         shift = np.concatenate([_background_shift(templates, theta, r, config, systematic) for r in config.regions])
         covariance += np.outer(shift, shift)
-    sigma = float(1.0 / np.sqrt(s @ np.linalg.solve(covariance, s)))
+    sigma = max(float(1.0 / np.sqrt(s @ np.linalg.solve(covariance, s))), 1.0 / float(s.sum()))
     return {"name": POI, "inits": [2.0 * sigma], "bounds": [[0.0, 10.0 * sigma]]}
 
 

@@ -80,7 +80,7 @@ def test_counting_experiment(s, b, n):
     assert expected[0] == pytest.approx(norm.sf(root - np.array(BAND)) / norm.cdf(BAND), rel=1e-8)
     for sigma, mu in zip(BAND, batched.expected_limits(models).mu[0], strict=True):
         assert norm.sf(np.sqrt(q(mu, b)) - sigma) / norm.cdf(sigma) == pytest.approx(0.05, rel=1e-8)
-    p0, z = (v[0] for v in batched.discovery(observation))
+    p0, z = (v[0, 0] for v in batched.discovery(observation))
     assert z == pytest.approx(np.sqrt(2 * max(n * np.log(n / b) - (n - b), 0.0)) if n > b else 0.0, rel=1e-9)
     assert p0 == pytest.approx(norm.sf(z), rel=1e-12)
 
@@ -123,3 +123,22 @@ def test_a_level_out_of_reach_is_no_number():
     roots = batched.expected_limits(models)
     assert np.isnan(roots.mu).all()
     assert np.all(roots.flags & batched.FAILED)
+
+
+def test_many_data_sets_share_one_call():
+    """As in a coverage study: limits, best fits and their errors of toys, each as if it were alone."""
+    models = batched.compile_models([BENCH])
+    point = batched.observe(models).background.point
+    toys = batched.sample(models, point.x, point.gamma, n=5, rng=np.random.default_rng(3))
+    together = batched.observe(models, toys)
+    limits, errors = batched.observed_limits(models, together).mu, batched.mu_error(models, together.free.point)
+    assert limits.shape == errors.shape == (1, 5)
+    for r in range(5):
+        alone = batched.observe(models, toys.take(slice(None), slice(r, r + 1)))
+        assert limits[0, r] == pytest.approx(batched.observed_limits(models, alone).mu[0, 0], rel=1e-6)
+        assert batched.discovery(together)[1][0, r] == pytest.approx(batched.discovery(alone)[1][0, 0], abs=1e-6)
+    # a limit lies 1.64 to 1.96 errors above a best fit that no bound holds, for many events
+    best = together.free.point.x[..., 0]
+    above = ((limits - best) / errors)[best > 0]
+    assert len(above) == 3
+    assert np.all((above > 1.6) & (above < 2.0))

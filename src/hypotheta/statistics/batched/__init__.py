@@ -7,18 +7,12 @@ It knows what `hypotheta.statistics.build_workspace` writes, and normfactors, lu
 refused by name and left to the pyhf engine. Every fit is accepted by its stationarity residual with all bounds.
 """
 
+from hypotheta.statistics.batched.arrays import Data, Point
 from hypotheta.statistics.batched.engine import FAILED, REFITTED, TWO_MINIMA, Fits, fit, to_pyhf
-from hypotheta.statistics.batched.likelihood import Data, Point, asimov, evaluate, nominal_data, twice_nll
-from hypotheta.statistics.batched.limits import (
-    Observation,
-    Roots,
-    cls_curves,
-    discovery,
-    expected_limits,
-    observe,
-    observed_limits,
-)
+from hypotheta.statistics.batched.likelihood import asimov, evaluate, nominal_data, twice_nll
+from hypotheta.statistics.batched.limits import Roots, cls_curves, expected_limits, observed_limits
 from hypotheta.statistics.batched.models import Models, compile_models
+from hypotheta.statistics.batched.observation import Observation, discovery, mu_error, observe
 from hypotheta.statistics.batched.toys import ToyCls, q_tilde, sample, toy_cls, toy_discovery
 
 __all__ = [
@@ -39,6 +33,7 @@ __all__ = [
     "evaluate",
     "expected_limits",
     "fit",
+    "mu_error",
     "nominal_data",
     "observe",
     "observed_limits",

@@ -11,7 +11,8 @@ import pyhf
 from numpy.typing import NDArray
 
 from hypotheta.errors import FitError
-from hypotheta.statistics.batched.likelihood import Batch, Data, Point, evaluate
+from hypotheta.statistics.batched.arrays import Batch, Data, Point
+from hypotheta.statistics.batched.likelihood import evaluate
 from hypotheta.statistics.batched.models import Models
 from hypotheta.statistics.batched.newton import KKT_GATE, minimise
 from hypotheta.statistics.likelihood import Likelihood, numpy_backend
@@ -48,17 +49,19 @@ def fit(
     *,
     mu: Floats | None = None,
     again: bool = False,
+    others: Sequence[Floats] = (),
     poi_low: Floats | None = None,
 ) -> Fits:
-    """Fit and check; every problem that ends at no stationary point is fitted again by pyhf's model.
+    """Fit and check; what ends at no stationary point is fitted again from other starts, then by pyhf's model.
 
     Args:
         models: W models.
         data: their data, (W, R).
         start: where to start, (W, R, P).
         mu: fixed values of the parameter of interest, (W, R); free when None.
-        again: fit once more from the end with all nuisances mirrored at their auxiliary measurements; the lower
-            minimum wins.
+        again: fit again from other starts, the lowest minimum wins: nuisances mirrored at their auxiliary measurements,
+            nominal, off by a standard deviation; and from ``others``.
+        others: more starts, (W, R, P) each.
         poi_low: lower bound of μ, (W,); the model's when None.
     """
     low = models.low
@@ -70,28 +73,65 @@ def fit(
         start = np.concatenate([mu[..., None], start[..., 1:]], axis=-1)
     best = _fit(models, data, start, fixed, low)
     if again:
-        away = np.where(models.precision[:, None] > 0, best.point.x - data.aux, 0.0)
-        _keep_lower(best, _fit(models, data, best.point.x - 2.0 * away, fixed, low))
+        _try_others(models, data, best, (fixed, start, low), others)
+    lost = np.flatnonzero((best.flags & FAILED).any(0))
+    if lost.size and not again:
+        some = best.take(slice(None), lost)
+        rest = fixed[:, lost], start[:, lost], low
+        _try_others(models, data.take(slice(None), lost), some, rest, ())
+        best.put((slice(None), lost), some)
     for w, r in zip(*np.nonzero(best.flags & FAILED), strict=True):
         _refit(models, data, best, (int(w), int(r)), fixed, low)
     return best
 
 
-def _fit(models: Models, data: Data, start: Floats, fixed: NDArray[np.bool_], low: Floats) -> Fits:
-    point, residual = minimise(models, data, start, fixed, low=low)
+def _try_others(
+    models: Models,
+    data: Data,
+    best: Fits,
+    problem: tuple[NDArray[np.bool_], Floats, Floats],
+    others: Sequence[Floats],
+) -> None:
+    """Improve fits in place from other starts, all in one call."""
+    fixed, start, low = problem
+    starts = [np.where(fixed, start, x) for x in (*_elsewhere(models, data, best.point.x), *others)]
+    n = len(starts)
+    many = Data(*(np.concatenate([a] * n, axis=1) for a in (data.main, data.aux, data.gamma)))
+    known = np.where((best.flags & FAILED)[..., None], 1e200, best.point.x)
+    x, held, known = (np.concatenate(a, axis=1) for a in (starts, [fixed] * n, [known] * n))
+    fits = _fit(models, many, x, held, low, known=known)
+    for part in np.split(np.arange(fits.flags.shape[1]), n):
+        _keep_lower(best, fits.take(slice(None), part))
+
+
+def _elsewhere(models: Models, data: Data, x: Floats) -> list[Floats]:
+    """Return starts away from x: nuisances mirrored, nominal, and one standard deviation off to either side."""
+    constrained = models.precision[:, None] > 0
+    centre = np.where(constrained, data.aux, x)
+    width = np.where(constrained, 1.0 / np.sqrt(np.where(constrained, models.precision[:, None], 1.0)), 0.0)
+    off = width * np.random.default_rng(0).standard_normal(x.shape[-1])  # the same ones whatever else is fitted
+    nominal = np.broadcast_to(models.start[:, None], x.shape)
+    return [2.0 * centre - x, nominal, centre + off, centre - off]
+
+
+def _fit(
+    models: Models, data: Data, start: Floats, fixed: NDArray[np.bool_], low: Floats, *, known: Floats | None = None
+) -> Fits:
+    point, residual = minimise(models, data, start, fixed, low=low, known=known)
     return Fits(point, residual, np.where(residual < KKT_GATE, 0, FAILED))
 
 
 def _keep_lower(best: Fits, other: Fits) -> None:
     """Keep in ``best`` what is lower; an unconverged fit loses to a converged one."""
     usable = other.flags == 0
-    failed = best.flags != 0
-    change = other.point.nll - best.point.nll
+    failed = best.flags & FAILED != 0
+    both = usable & ~failed
+    change = np.where(both, other.point.nll, 0.0) - np.where(both, best.point.nll, 0.0)
     better = usable & (failed | (change < -_DIFFERENT))
-    two = usable & ~failed & (np.abs(change) > _DIFFERENT)
+    two = both & (np.abs(change) > _DIFFERENT)
     best.point.put(better, other.point.take(better))
     best.residual[better] = other.residual[better]
-    best.flags[better] = 0
+    best.flags[better] &= ~FAILED
     best.flags[two] |= TWO_MINIMA
 
 

@@ -7,80 +7,26 @@ unknowns x are the scalar parameters. With r = 1 − n/λ, w = n/λ², D = ∂λ
 and Hessian D w Dᵀ − V Vᵀ/h + Σ r ∂²λ, where V = w B D + r E and h is the curvature in γ.
 """
 
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, xlogy
 
+from hypotheta.statistics.batched.arrays import Data, Point
 from hypotheta.statistics.batched.models import Models
 
-__all__ = ["GAMMA_BOUNDS", "Data", "Point", "asimov", "evaluate", "nominal_data", "twice_nll"]
+__all__ = ["asimov", "evaluate", "nominal_data", "twice_nll"]
 
 Floats = NDArray[np.float64]
 
-#: pyhf's bounds of a γ
-GAMMA_BOUNDS = (1e-10, 10.0)
+# pyhf's bounds of a γ
+_GAMMA_BOUNDS = (1e-10, 10.0)
 # stands for μ = 0, so that a row over μ is its derivative; no event count notices 1e-100
 _TINY = 1e-100
+_NOTHING = 1e-60
 # numbers in the temporary arrays of one block: what a core's cache holds
-_BLOCK = 400_000
-
-
-class Batch:
-    """Arrays with the axes (model, problem, …)."""
-
-    def take(self, *index: Any) -> Self:
-        """Return some of the problems, as ``array[index]`` would."""
-        return type(self)(**{f.name: getattr(self, f.name)[index] for f in fields(self)})  # type: ignore[arg-type]
-
-    def put(self, index: Any, values: Self) -> None:
-        """Overwrite some of the problems."""
-        for f in fields(self):  # type: ignore[arg-type]
-            getattr(self, f.name)[index] = getattr(values, f.name)
-
-
-@dataclass(frozen=True, eq=False)
-class Data(Batch):
-    """Main and auxiliary data.
-
-    Args:
-        main: events, (W, R, M).
-        aux: auxiliary measurements of the scalar parameters, (W, R, P).
-        gamma: those of the γ: of a Gaussian one the centre, of a Poisson one the events, (W, R, M).
-    """
-
-    main: Floats
-    aux: Floats
-    gamma: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class Point(Batch):
-    """The NLL at x, less that of λ = data in all bins and auxiliary measurements.
-
-    Args:
-        x: scalar parameters, (W, R, P).
-        nll: (W, R); infinite where an expectation is not positive.
-        gamma: profiled γ, 1 without one, (W, R, M).
-        expected: λ, (W, R, M).
-        gradient: (W, R, P).
-        hessian: (W, R, P, P).
-        bent: its part Σ r ∂²λ, which alone can be large and negative, (W, R, P, P).
-        scale: 1/(standard error) of each parameter with all others fixed, (W, R, P).
-        gamma_kkt: largest stationarity residual of a γ, in standard errors, (W, R).
-    """
-
-    x: Floats
-    nll: Floats
-    gamma: Floats
-    expected: Floats
-    gradient: Floats
-    hessian: Floats
-    bent: Floats
-    scale: Floats
-    gamma_kkt: Floats
+_BLOCK = 250_000
 
 
 def nominal_data(models: Models, main: Floats | None = None) -> Data:
@@ -130,7 +76,7 @@ def _evaluate(models: Models, data: Data, x: Floats) -> Point:
     bend, (value, slope, curvature), added = _rows(models, x)
     rate = value[..., None] * added
     plain, carried = rate[..., :n_plain, :], rate[..., n_plain:, :]
-    a, b = plain.sum(-2), carried.sum(-2)
+    a, b = (np.where(np.abs(total) > _NOTHING, total, 0.0) for total in (plain.sum(-2), carried.sum(-2)))
     n = data.main
     gamma, gamma_nll, stiffness, gamma_slope = _profile(models, data, a, b)
     mean = a + gamma * b
@@ -236,7 +182,7 @@ def _profile(models: Models, data: Data, a: Floats, b: Floats) -> tuple[Floats, 
         upper = np.where(square > 0, (root - middle) / (2.0 * np.where(square > 0, square, 1.0)), 1.0)
         stable = 2.0 * t * a / np.where(middle > 0, middle + root, 1.0)
         gamma = np.where(rate > 0, np.where(middle > 0, stable, upper), gamma)
-    low, high = GAMMA_BOUNDS
+    low, high = _GAMMA_BOUNDS
     moves = (variance > 0) | (rate > 0)
     clipped = np.clip(gamma, low, high)
     inside = moves & (clipped == gamma)
@@ -256,7 +202,7 @@ def _profile(models: Models, data: Data, a: Floats, b: Floats) -> tuple[Floats, 
 
 def _gamma_kkt(gamma: Floats, slope: Floats, stiffness: Floats) -> Floats:
     """Return the largest |∂NLL/∂γ| that no bound explains, over √curvature."""
-    low, high = GAMMA_BOUNDS
+    low, high = _GAMMA_BOUNDS
     held = ((gamma <= low) & (slope >= 0)) | ((gamma >= high) & (slope <= 0))
     unit = np.sqrt(np.where(stiffness > 0, stiffness, 1.0))
     return np.asarray(np.where(held, 0.0, np.abs(slope) / unit).max(-1))
@@ -266,5 +212,9 @@ def _deviance(n: Floats, mean: Floats) -> Floats:
     """Return λ − n − n ln(λ/n) without cancelling; infinite where λ is not positive but n is, or λ < 0."""
     relative = np.where(n > 0, mean - n, 0.0) / np.where(n > 0, n, 1.0)
     good = (mean > 0) | ((n == 0) & (mean >= 0))
-    deviance = np.where(n > 0, n * (relative - np.log1p(np.where(mean > 0, relative, 0.0))), mean)
+    near = relative > -0.5
+    log = np.log1p(np.where(near, relative, 0.0))
+    if not near.all():
+        log = np.where(near, log, np.log(np.where((mean > 0) & ~near, mean, 1.0) / np.where(near, 1.0, n)))
+    deviance = np.where(n > 0, n * (relative - log), mean)
     return np.where(good, deviance, np.inf)

@@ -1,11 +1,11 @@
-"""Asymptotic limits, CLs and discovery significances of many workspaces in common fits.
+"""Asymptotic limits and CLs of many workspaces in common fits.
 
-Which one do I use? `expected_limits` and `observed_limits` for limits, `cls_curves` for CLs at given μ, `discovery` for
-p₀; all take the `Conditional` fits that `conditional` makes. `hypotheta.statistics.limit_points` calls all of it.
+Which one do I use? `expected_limits`; `observed_limits` for limits and `cls_curves` for CLs at given μ, of what
+`observation.observe` returns. `hypotheta.statistics.limit_points` calls all of it.
 
 Formulas are those of `hypotheta.statistics.asymptotic` (Cowan, Cranmer, Gross, Vitells, EPJC 71 (2011) 1554); roots are
 found by Newton steps inside a bracket, with dq/dμ = 2 ∂NLL/∂μ (envelope theorem). Every root's fits are repeated from
-another start; where that ends lower, the root is found anew.
+other starts; where one ends lower, the root is found anew.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,17 +16,19 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from hypotheta.statistics.asymptotic import BAND
-from hypotheta.statistics.batched.engine import FAILED, Fits, fit
-from hypotheta.statistics.batched.likelihood import Data, Point, asimov, evaluate, nominal_data
+from hypotheta.statistics.batched.arrays import Data, Point
+from hypotheta.statistics.batched.engine import FAILED, fit
+from hypotheta.statistics.batched.likelihood import asimov, evaluate
 from hypotheta.statistics.batched.models import Models
 from hypotheta.statistics.batched.newton import tangent
+from hypotheta.statistics.batched.observation import Observation, background_of, mu_error
 
-__all__ = ["Observation", "Roots", "cls_curves", "discovery", "expected_limits", "observe", "observed_limits"]
+__all__ = ["Roots", "cls_curves", "expected_limits", "observed_limits"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.int64]
 
-_TOLERANCE = 1e-6  # of a root, before its last Newton step, which makes it far better
+_TOLERANCE = 1e-6  # of a root; after its last Newton step it is far better
 _MAX_STEPS = 60
 
 
@@ -37,52 +39,35 @@ class Roots:
     Args:
         mu: (W, R); NaN where a fit or the root finding failed.
         flags: bits of `engine.Fits.flags`, of all fits at the root, (W, R).
+        point: the conditional fits at the root: of the Asimov set, (W, R); for observed limits of the data sets and
+            then of their Asimov sets, (W, 2 R).
     """
 
     mu: Floats
     flags: Flags
-
-
-@dataclass(frozen=True, eq=False)
-class Observation:
-    """What all results of one observation begin with.
-
-    Args:
-        data: the observation, (W, 1).
-        background: the fit with μ = 0.
-        free: the best fit with μ ≥ 0.
-    """
-
-    data: Data
-    background: Fits
-    free: Fits
+    point: Point
 
 
 class Tracker:
-    """Conditional fits of fixed data against μ; each starts on the tangent of the one before."""
+    """Conditional fits of fixed data against μ; each starts on the tangent of the one before.
+
+    The R problems of a model are alike, so that each may turn out to be where its neighbours are.
+    """
 
     def __init__(self, models: Models, data: Data, start: Floats) -> None:
+        self.point: Point = evaluate(models, data, start)
         self._models, self._data, self._x = models, data, start
         self._direction = np.zeros_like(start)
         self.flags: Flags = np.zeros(start.shape[:2], dtype=np.int64)
 
     def __call__(self, mu: Floats, *, again: bool = False) -> Point:
-        """Return the fits at μ, (W, R); with ``again`` from two starts."""
+        """Return the fits at μ, (W, R); with ``again`` from several starts."""
         start = self._x + (mu - self._x[..., 0])[..., None] * self._direction
-        fits = fit(self._models, self._data, start, mu=mu, again=again)
-        self._x, self._direction = fits.point.x, tangent(self._models, fits.point)
+        near = [np.roll(self._x, shift, axis=1) for shift in (-1, 1)] if again else ()
+        fits = fit(self._models, self._data, start, mu=mu, again=again, others=near)
+        self.point, self._x, self._direction = fits.point, fits.point.x, tangent(self._models, fits.point)
         self.flags = (self.flags & ~FAILED) | fits.flags
         return fits.point
-
-
-def observe(models: Models, data: Data | None = None) -> Observation:
-    """Return the fits of an observation; the workspaces' own when None."""
-    data = nominal_data(models) if data is None else data
-    start = np.broadcast_to(models.start[:, None], data.aux.shape)
-    zero = np.zeros(data.main.shape[:2])
-    background = fit(models, data, start, mu=zero, again=True)
-    free = fit(models, data, background.point.x, again=True)
-    return Observation(data, background, free)
 
 
 def expected_limits(
@@ -96,9 +81,9 @@ def expected_limits(
         level: 1 − confidence level.
         n_sigma: where in the band.
     """
-    x, gamma, failed = _background(models, observation)
+    x, gamma, failed = background_of(models, observation)
     data = asimov(models, x, gamma)
-    sigma = _sigma(models, evaluate(models, data, x))
+    sigma = mu_error(models, evaluate(models, data, x))
     target = norm.isf(level * norm.cdf(n_sigma)) + np.asarray(n_sigma, dtype=np.float64)
     tracker = Tracker(models, _repeat(data, len(target)), np.repeat(x, len(target), axis=1))
 
@@ -108,23 +93,34 @@ def expected_limits(
 
     mu, done = _solve(excess, sigma * target, np.zeros((len(models), len(target))))
     flags = tracker.flags | failed
-    return Roots(np.where(done & (flags & FAILED == 0), mu, np.nan), np.where(done, flags, flags | FAILED))
+    return Roots(
+        np.where(done & (flags & FAILED == 0), mu, np.nan), np.where(done, flags, flags | FAILED), tracker.point
+    )
 
 
 def observed_limits(models: Models, observation: Observation, *, level: float = 0.05) -> Roots:
-    """Return the observed limits, (W, 1): the roots of CLs(μ) = level, in ln CLs."""
-    x, gamma, failed = _background(models, observation)
+    """Return the observed limits, (W, R): the roots of CLs(μ) = level, in ln CLs.
+
+    Args:
+        models: W models.
+        observation: R data sets of each, with their fits.
+        level: 1 − confidence level.
+    """
+    x, gamma, failed = background_of(models, observation)
     both, tracker = _pair(models, observation, x, gamma)
-    best = observation.free.point.x[..., 0]
-    start = best + _sigma(models, evaluate(models, both.take(slice(None), slice(1, 2)), x)) * norm.isf(0.5 * level)
+    n = x.shape[1]
+    error = mu_error(models, evaluate(models, both.take(slice(None), slice(n, None)), x))
+    start = observation.free.point.x[..., 0] + error * norm.isf(0.5 * level)
 
     def excess(mu: Floats, again: bool) -> tuple[Floats, Floats]:
-        value, slope = _log_cls(observation, tracker(np.repeat(mu, 2, axis=1), again=again))
+        value, slope = _log_cls(observation, tracker(np.concatenate([mu, mu], axis=1), again=again))
         return np.log(level) - value, -slope
 
     mu, done = _solve(excess, start, np.zeros_like(start))
-    flags = np.bitwise_or.reduce(tracker.flags, axis=1, keepdims=True) | failed | observation.free.flags
-    return Roots(np.where(done & (flags & FAILED == 0), mu, np.nan), np.where(done, flags, flags | FAILED))
+    flags = tracker.flags[:, :n] | tracker.flags[:, n:] | failed | observation.free.flags
+    return Roots(
+        np.where(done & (flags & FAILED == 0), mu, np.nan), np.where(done, flags, flags | FAILED), tracker.point
+    )
 
 
 def cls_curves(
@@ -139,12 +135,12 @@ def cls_curves(
         postfit: the expected band is that of the background-only fit to the observation, not of nominal nuisances.
     """
     n = mu.shape[1]
-    x, gamma, failed = _background(models, observation)
+    x, gamma, failed = background_of(models, observation)
     data = _join(_repeat(observation.data, n), _repeat(asimov(models, x, gamma), n))
     start = np.repeat(x, 2 * n, axis=1)
     twice = np.concatenate([mu, mu], axis=1)
     if not postfit:
-        x0, gamma0, _ = _background(models, None)
+        x0, gamma0, _ = background_of(models, None)
         data, start = (
             _join(data, _repeat(asimov(models, x0, gamma0), n)),
             np.concatenate([start, np.repeat(x0, n, axis=1)], axis=1),
@@ -152,7 +148,8 @@ def cls_curves(
         twice = np.concatenate([twice, mu], axis=1)
     fits = fit(models, data, start, mu=twice, again=True)
     nll, flags = (v.reshape(len(models), -1, n) for v in (fits.point.nll, fits.flags))
-    q = np.maximum(2.0 * (nll[:, 0] - observation.free.point.nll), 0.0) * (observation.free.point.x[..., 0] < mu)
+    q = np.maximum(2.0 * (nll[:, 0] - observation.free.point.nll), 0.0)
+    q = np.where(observation.free.point.x[..., 0] < mu, q, 0.0)
     asimov_roots = np.sqrt(2.0 * np.maximum(nll[:, 1], 0.0))
     observed = np.exp(_cls(np.sqrt(q), asimov_roots)[0])
     band = np.sqrt(2.0 * np.maximum(nll[:, -1], 0.0))[..., None]
@@ -160,33 +157,6 @@ def cls_curves(
     all_flags = np.bitwise_or.reduce(flags, axis=1) | failed | observation.free.flags
     good = all_flags & FAILED == 0
     return np.where(good, observed, np.nan), np.where(good[..., None], expected, np.nan), all_flags
-
-
-def discovery(observation: Observation) -> tuple[Floats, Floats]:
-    """Return the local p₀ of the background-only hypothesis, with q₀, and its Z, (W,) each; NaN after a failed fit."""
-    q = 2.0 * (observation.background.point.nll - observation.free.point.nll)[:, 0]
-    z = np.sqrt(np.maximum(q, 0.0)) * (observation.free.point.x[:, 0, 0] > 0)
-    failed = (observation.background.flags | observation.free.flags)[:, 0] & FAILED != 0
-    z = np.where(failed, np.nan, z)
-    return np.asarray(norm.sf(z)), z
-
-
-def _background(models: Models, observation: Observation | None) -> tuple[Floats, Floats | None, Flags]:
-    """Return background-only parameters, (W, 1, P), γ, (W, 1, M), and the flags of their fit."""
-    if observation is not None:
-        fits = observation.background
-        return fits.point.x, fits.point.gamma, fits.flags
-    x = models.start[:, None].copy()
-    x[..., 0] = 0.0
-    return x, None, np.zeros((len(models), 1), dtype=np.int64)
-
-
-def _sigma(models: Models, point: Point) -> Floats:
-    """Return σ(μ) from the curvature, (W, 1); 1 where there is none."""
-    free = ~models.fixed
-    hessian = np.where(free[:, :, None] & free[:, None, :], point.hessian[:, 0], np.eye(free.shape[-1]))
-    variance = np.linalg.pinv(hessian, hermitian=True)[:, 0, 0]
-    return np.sqrt(np.where(variance > 0, variance, 1.0))[:, None]
 
 
 def _root(point: Point) -> tuple[Floats, Floats]:
@@ -201,7 +171,7 @@ def _pair(models: Models, observation: Observation, x: Floats, gamma: Floats | N
 
 
 def _log_cls(observation: Observation, point: Point) -> tuple[Floats, Floats]:
-    """Return ln CLs and its slope from fits to the observation and to its Asimov set, (W, 2) → (W, 1)."""
+    """Return ln CLs and its slope from fits to data sets and to their Asimov sets, (W, 2 R) → (W, R)."""
     n = point.nll.shape[1] // 2
     mu = point.x[:, :n, 0]
     q = np.maximum(2.0 * (point.nll[:, :n] - observation.free.point.nll), 0.0)
@@ -214,8 +184,10 @@ def _log_cls(observation: Observation, point: Point) -> tuple[Floats, Floats]:
 
 
 def _cls(root: Floats, asimov_root: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return ln CLs of √q̃ and √q_A, and its derivatives."""
-    a = np.maximum(asimov_root, 1e-300)
+    """Return ln CLs of √q̃ and √q_A, and its derivatives; NaN where one is not finite."""
+    finite = np.isfinite(root) & np.isfinite(asimov_root)
+    root = np.where(finite, root, np.nan)
+    a = np.where(finite, np.maximum(asimov_root, 1e-300), np.nan)
     near = root <= a
     shifted = np.where(near, root - a, 0.5 * (root / a - 1.0) * (root + a))
     by_root, by_a = np.where(near, 1.0, root / a), np.where(near, -1.0, -0.5 * (root**2 / a**2 + 1.0))
@@ -231,22 +203,25 @@ def _solve(
     """Return the roots of rising functions, (W, R), above ``low``, and which were found."""
     mu, high = start, np.full(start.shape, np.inf)
     done = np.zeros(start.shape, dtype=bool)
-    checked = False
+    checked = careful = False
     for _ in range(_MAX_STEPS):
-        value, slope = excess(mu, checked)
+        value, slope = excess(mu, checked or careful)
         step = np.where(slope > 0, -value / np.where(slope > 0, slope, 1.0), np.inf)
         arrived = np.isfinite(value) & (np.abs(step) <= _TOLERANCE * mu)
         if checked and arrived.all():
-            return mu + np.where(arrived, step, 0.0), arrived
-        if checked:  # a lower minimum moved the root: what was known of its bracket no longer holds
-            low, high = np.where(arrived, low, 0.0), np.where(arrived, high, np.inf)
+            return mu, arrived
+        lost = ~arrived & (checked | (high - low < 1e-8 * mu))
+        if lost.any():
+            # a lower minimum moved the root, and what was known of its bracket no longer holds: look around every time
+            careful = True
+            low, high = np.where(lost, 0.0, low), np.where(lost, np.inf, high)
         low, high = np.where(value < 0, mu, low), np.where(value < 0, high, np.minimum(mu, high))
         newton = mu + np.where(np.isfinite(step), step, 0.0)
         inside = (newton > low) & (newton < high) & np.isfinite(step)
         other = np.where(np.isinf(high), 2.0 * np.maximum(low, mu), 0.5 * (low + np.where(np.isinf(high), 0.0, high)))
         done = arrived
         checked = bool(done.all())
-        mu = np.where(arrived, mu, np.where(inside, newton, other))
+        mu = np.where(inside, newton, np.where(arrived, mu, other))
     return mu, done
 
 

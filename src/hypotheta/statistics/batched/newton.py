@@ -11,7 +11,8 @@ move.
 import numpy as np
 from numpy.typing import NDArray
 
-from hypotheta.statistics.batched.likelihood import Data, Point, evaluate
+from hypotheta.statistics.batched.arrays import Data, Point
+from hypotheta.statistics.batched.likelihood import evaluate
 from hypotheta.statistics.batched.models import Models
 
 __all__ = ["KKT_GATE", "kkt", "minimise", "tangent"]
@@ -24,11 +25,20 @@ KKT_GATE = 1e-5
 # Newton goes on, as long as it can, until here: the NLL is then exact to 1e-12
 _GOAL = 1e-6
 _MAX_STEPS = 200
+# a fit this close to a known minimum, in standard errors with all else fixed, ends there
+_SAME = 0.01
+_FAR = 1e200
 _FIRST_DAMPING, _MOST_DAMPED = 1e-4, 1e9
 
 
 def minimise(
-    models: Models, data: Data, start: Floats, fixed: Flags, *, low: Floats | None = None
+    models: Models,
+    data: Data,
+    start: Floats,
+    fixed: Flags,
+    *,
+    low: Floats | None = None,
+    known: Floats | None = None,
 ) -> tuple[Point, Floats]:
     """Return where the fits end, and how far that is from a stationary point: accept below `KKT_GATE`.
 
@@ -38,6 +48,7 @@ def minimise(
         start: where to start, (W, R, P); fixed parameters stay there.
         fixed: parameters that do not move, (W, R, P).
         low: lower bounds, (W, P); the models' when None.
+        known: minima that are known, (W, R, P): a fit that comes to one is given up there, with ∞.
 
     Returns:
         The points and, (W, R), the larger of the residual `kkt` and √(gᵀ H⁻¹ g), the distance to the minimum in
@@ -47,7 +58,8 @@ def minimise(
     start = np.where(fixed, start, np.clip(start, bounds[0][:, None], bounds[1][:, None]))
     point = evaluate(models, data, start)
     residual = np.full(point.nll.shape, np.inf)
-    _descend(models, data, (point, residual), fixed, bounds, _MAX_STEPS)
+    known = np.full(start.shape, _FAR) if known is None else known
+    _descend(models, data, (point, residual), (fixed, known), bounds, _MAX_STEPS)
     return point, residual
 
 
@@ -80,19 +92,22 @@ def _descend(
     models: Models,
     data: Data,
     state: tuple[Point, Floats],
-    fixed: Flags,
+    limits: tuple[Flags, Floats],
     bounds: tuple[Floats, Floats],
     steps: int,
 ) -> None:
     """Improve points and residuals in place; when most have arrived, go on with the rest alone."""
     point, residual = state
+    fixed, known = limits
     slope = kkt(models, point, fixed, low=bounds[0])
     active = np.ones(slope.shape, dtype=bool)
     damping = np.zeros(slope.shape)
     while True:
         step, promise, distance = _step(point, fixed, bounds, damping, active)
         residual[active] = np.maximum(slope, distance)[active]
-        active = active & (residual > _GOAL) & (damping < _MOST_DAMPED)
+        there = active & (np.abs(point.x - known) * point.scale < _SAME).all(-1)
+        residual[there] = np.inf
+        active = active & ~there & (residual > _GOAL) & (damping < _MOST_DAMPED)
         if not active.any() or steps == 0:
             return
         rows, columns = np.flatnonzero(active.any(1)), np.flatnonzero(active.any(0))
@@ -100,7 +115,7 @@ def _descend(
             index = np.ix_(rows, columns)
             part = point.take(*index), residual[index]
             few = models.take(rows), data.take(*index)
-            _descend(*few, part, fixed[index], (bounds[0][rows], bounds[1][rows]), steps)
+            _descend(*few, part, (fixed[index], known[index]), (bounds[0][rows], bounds[1][rows]), steps)
             point.put(index, part[0])
             residual[index] = part[1]
             return
@@ -110,7 +125,8 @@ def _descend(
         # close to the minimum the NLL no longer resolves the step: the gradient decides
         noise = 1e-9 * (1.0 + np.abs(point.nll))
         flat = (np.abs(promise) < noise) & (trial.nll <= point.nll + noise) & (reached < slope)
-        gain = np.where(promise < 0, (trial.nll - point.nll) / np.where(promise < 0, promise, -1.0), -1.0)
+        change = np.where(np.isfinite(trial.nll), trial.nll, 0.0) - point.nll
+        gain = np.where((promise < 0) & np.isfinite(trial.nll), change / np.where(promise < 0, promise, -1.0), -1.0)
         better = active & (flat | (gain > 1e-4))
         point.put(better, trial.take(better))
         slope = np.where(better, reached, slope)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from hypotheta.diagnostics.verdicts import Verdict, judge
 from hypotheta.parameters import ThetaPoint
-from hypotheta.statistics.batched import expected_limits
-from hypotheta.statistics.validity.toys import Truth, compiled, converged, mu_errors, negative_range
+from hypotheta.statistics.batched import expected_limits, mu_error
+from hypotheta.statistics.validity.toys import Truth, compiled, converged, negative_range
 from hypotheta.statistics.workspace import Workspace
 
 __all__ = ["STRENGTHS", "InjectionResult", "injection", "injection_verdicts"]
@@ -83,8 +83,8 @@ def injection(
         truth = Truth(models, strength * unit)
         fits = truth.fit(truth.toys(n, rng), poi_low=low)
         mu = fits.point.x[..., 0]
-        pull = (mu - truth.mu[:, None]) / mu_errors(models, fits)
-        good = converged(fits) & np.isfinite(pull)
+        pull = (mu - truth.mu[:, None]) / mu_error(models, fits.point)
+        good = converged(fits)
         found.append([(_moments(m[g]), _moments(p[g]), 1.0 - g.mean()) for m, p, g in zip(mu, pull, good, strict=True)])
     return [
         _result(workspace.theta, [float(s * unit[w]) for s in strengths], [point[w] for point in found], n)

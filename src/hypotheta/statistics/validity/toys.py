@@ -13,7 +13,7 @@ from hypotheta.errors import ConfigurationError
 from hypotheta.statistics.batched import FAILED, Data, Fits, Models, compile_models, fit, sample
 from hypotheta.statistics.workspace import Workspace
 
-__all__ = ["Truth", "compiled", "converged", "mu_errors", "negative_range", "yields"]
+__all__ = ["Truth", "compiled", "converged", "negative_range", "yields"]
 
 Floats = NDArray[np.float64]
 
@@ -86,14 +86,3 @@ def negative_range(workspaces: Sequence[Workspace]) -> Floats:
     pairs = [yields(w).values() for w in workspaces]
     ratios = [np.concatenate([b[s > 0] / s[s > 0] for b, s in channels]).min() for channels in pairs]
     return -(1.0 - _LEFT) * np.array(ratios)
-
-
-def mu_errors(models: Models, fits: Fits) -> Floats:
-    """Return σ(μ) of fits from the curvature with all nuisances profiled, (W, R)."""
-    x = fits.point.x
-    free = ~models.fixed[:, None] & (x > models.low[:, None]) & (x < models.high[:, None])
-    free[..., 0] = True
-    both = free[..., :, None] & free[..., None, :]
-    hessian = np.where(both, fits.point.hessian, np.eye(x.shape[-1]))
-    variance = np.linalg.inv(hessian)[..., 0, 0]
-    return np.sqrt(np.where(variance > 0, variance, np.nan))
