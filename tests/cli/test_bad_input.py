@@ -132,6 +132,11 @@ def test_diagnostics_that_cannot_be_are_refused_before_any_training(analysis, ca
     refuse(analysis, capfd, "diagnose", match=match)
 
 
+def test_a_study_of_validity_needs_a_discriminant_that_is_there(analysis, capfd):
+    analysis.config["validity"] = {"discriminant": "observabel"}
+    refuse(analysis, capfd, "limits", "--validate", match=["validity.discriminant", "did you mean 'observable'"])
+
+
 def test_samples_that_do_not_exist_or_are_torn_apart(analysis, capfd):
     analysis.config["samples"] = ["xtt_m75O"]
     refuse(analysis, capfd, *FEATURES, match=["no sample matches 'xtt_m75O'"])

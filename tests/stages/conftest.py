@@ -15,6 +15,7 @@ from hypotheta.stages.score import score
 from hypotheta.stages.significance import significance
 from hypotheta.stages.templates import templates
 from hypotheta.stages.train import train
+from hypotheta.stages.validity import validate
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,6 +31,7 @@ def run(analysis):
     templates(analysis)
     limits(analysis)
     fit(analysis)
+    validate(analysis)
     return report(analysis)
 
 

@@ -16,7 +16,8 @@ from hypotheta.stages.continuous import grid_points, requested
 from hypotheta.stages.files import read_csv
 from hypotheta.stages.limits import limits, read_limits
 from hypotheta.stages.report import _limits_table
-from hypotheta.stages.templates import more_templates, read_manifest, templates
+from hypotheta.stages.templates import more_templates, templates
+from hypotheta.stages.workspaces import read_manifest
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from hypotheta.stages.fit import fit, fit_options
 from hypotheta.stages.fit_files import read_fits
 from hypotheta.stages.fit_report import fit_pictures, fit_section
 from hypotheta.stages.fit_tables import TABLES
-from hypotheta.stages.templates import templates, workspace_path
+from hypotheta.stages.templates import templates
+from hypotheta.stages.workspaces import workspace_path
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from hypotheta.hashing import folds
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.score import score
 from hypotheta.stages.store import Store, model_path
-from hypotheta.stages.templates import read_manifest, templates
+from hypotheta.stages.templates import templates
 from hypotheta.stages.train import train
+from hypotheta.stages.workspaces import read_manifest
 from hypotheta.statistics.templates import effective_events
 
 ROOT = Path(__file__).parents[2]

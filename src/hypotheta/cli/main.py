@@ -312,6 +312,9 @@ def limits(
         float | None, typer.Option(help="Project to this luminosity in fb⁻¹, relative MC errors kept; only prints.")
     ] = None,
     no_systematics: Annotated[bool, typer.Option("--no-systematics", help="All nuisances off; only prints.")] = False,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Try the limits of earlier runs with toys instead; writes validity.csv.")
+    ] = False,
     engine: Annotated[str | None, typer.Option(help="'batched' or 'pyhf'; the analysis' own where left out.")] = None,
     toys: Annotated[
         int | None, typer.Option(help="Toys of each hypothesis at each of 12 values of μ, in place of asymptotics.")
@@ -322,9 +325,14 @@ def limits(
     """Set upper limits (95 % CLs) on σ·B for every hypothesis and discriminant.
 
     Example: `hypotheta limits analysis/ttbar --at mass=1000 --discriminant parameterized_network --luminosity 3`
+
+    Example: `hypotheta limits analysis/ttbar --validate`
     """
     from hypotheta.stages.limits import limits as stage
 
+    if validate:
+        _validate(_load(analysis, out), at or discriminant or luminosity or no_systematics or engine or toys)
+        return
     print(
         stage(
             _load(analysis, out),
@@ -339,6 +347,15 @@ def limits(
             threads=_settings["threads"],
         )
     )
+
+
+def _validate(loaded: "Analysis", other: object) -> None:
+    from hypotheta.stages.validity import validate as stage
+
+    if other:
+        raise ConfigurationError("--validate takes no other choice; the analysis' validity section says what is tried")
+    for verdict in stage(loaded, threads=_settings["threads"]):
+        print(verdict)
 
 
 @app.command()

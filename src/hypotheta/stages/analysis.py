@@ -199,7 +199,7 @@ class Analysis:
         found = {NOMINAL: Variation(NOMINAL)}
         for point in points:
             name = self.variation_of(point)
-            found.setdefault(name, Variation(name, self._operations(point)))
+            found.setdefault(name, self.variation_at(point))
         for name, systematic in self.config.systematics.items():
             if systematic.object is not None:
                 pair = zip(self.systematic_variations(name), (systematic.up, systematic.down), strict=True)
@@ -207,6 +207,10 @@ class Analysis:
                     if label is not None and value is not None:
                         found[label] = Variation(label, ((systematic.object, value),))
         return list(found.values())
+
+    def variation_at(self, point: ThetaPoint) -> Variation:
+        """Return what applies an event-kind point, on the grid or not."""
+        return Variation(self.variation_of(point), self._operations(point))
 
     def _operations(self, point: ThetaPoint) -> tuple[tuple[str, float], ...]:
         return tuple(

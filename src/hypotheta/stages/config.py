@@ -31,6 +31,7 @@ __all__ = [
     "SystematicConfig",
     "TheoryConfig",
     "TrainingConfig",
+    "ValidityConfig",
 ]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -226,11 +227,28 @@ class FitConfig(_Strict):
     toys: Annotated[int, Field(ge=0)] = 0
 
 
+class ValidityConfig(_Strict):
+    """Studies of the limits' validity with toys: ``hypotheta limits --validate``.
+
+    They are made for one ``discriminant`` (the brazil plot's where None) at the hypotheses of ``diagnostics``: ``toys``
+    of each for injection, coverage and asymptotics, ``scan_toys`` of the whole scan for its global significance.
+    Templates are filled again where a systematic of an event-kind parameter is ``shifts`` σ. With ``seeds``, a
+    classifier is trained so many times more.
+    """
+
+    discriminant: Name | None = None
+    toys: Annotated[int, Field(ge=100)] = 4000
+    scan_toys: Annotated[int, Field(ge=100)] = 2000
+    shifts: tuple[float, ...] = (-2.0, -1.5, -0.5, 0.5, 1.5, 2.0)
+    seeds: Annotated[int, Field(ge=0)] = 0
+
+
 class AnalysisConfig(_Strict):
     """Everything that is a number or a name in an analysis.
 
     ``samples`` chooses samples of the catalogue by name or pattern. Without ``significance`` no cuts are scanned,
-    without ``binning`` there are no templates and no limits: a study of classifiers needs neither.
+    without ``binning`` there are no templates and no limits: a study of classifiers needs neither. Without ``validity``
+    the limits are not tried with toys.
     """
 
     name: Name
@@ -258,6 +276,7 @@ class AnalysisConfig(_Strict):
     data: DataConfig = DataConfig()
     limits: LimitsConfig = LimitsConfig()
     fit: FitConfig = FitConfig()
+    validity: ValidityConfig | None = None
 
     @model_validator(mode="after")
     def _references(self) -> "AnalysisConfig":
@@ -271,6 +290,8 @@ class AnalysisConfig(_Strict):
                     + closest(systematic.parameter, self.parameters)
                 )
         chosen = {"limits.brazil": self.limits.brazil, "diagnostics.reference": self.diagnostics.reference}
+        if self.validity is not None:
+            chosen["validity.discriminant"] = self.validity.discriminant
         for key, wanted in chosen.items():
             if wanted is not None and wanted not in self.discriminants:
                 raise ValueError(f"{key}: there is no discriminant '{wanted}'{closest(wanted, self.discriminants)}")

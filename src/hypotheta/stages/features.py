@@ -1,7 +1,7 @@
 """`hypotheta features`: ntuples → selected events with their features, under every variation."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from hypotheta.stages.analysis import NOMINAL, Analysis, Variation
 from hypotheta.stages.files import Provenance
 from hypotheta.stages.progress import progress
 
-__all__ = ["TREE", "event_numbers", "feature_path", "features"]
+__all__ = ["TREE", "event_numbers", "feature_path", "features", "tabulated"]
 
 #: name of the tree
 TREE = "events"
@@ -61,8 +61,9 @@ def features(analysis: Analysis, sample: str, *, threads: int = 1) -> Path:
     if isinstance(profile, FeatureProfile):
         tables, cutflow = _tabulate_flat(analysis, sample, profile, files, total)
     else:
-        _check_thresholds(analysis, files, infos)
-        tables, cutflow = _tabulate(analysis, sample, profile, files, infos, total)
+        variations = analysis.variations if analysis.catalogue[sample].kind != "data" else [Variation(NOMINAL)]
+        _check_thresholds(variations, analysis, files, infos)
+        tables, cutflow = _tabulate(analysis, sample, profile, variations, total)
     if len(tables[NOMINAL]) == 0:
         raise EmptySelectionError(_why_empty(sample, cutflow))
     path = feature_path(analysis, sample)
@@ -87,8 +88,26 @@ def _sum_of_weights(analysis: Analysis, sample: str, files: list[Path], infos: l
     return float(sum(info.sum_of_weights or 0.0 for info in infos))
 
 
-def _check_thresholds(analysis: Analysis, files: list[Path], infos: list[FileInfo]) -> None:
-    scales = [value for v in analysis.variations for name, value in v.operations if name == "jet_energy_scale"]
+def tabulated(analysis: Analysis, sample: str, variations: Sequence[Variation]) -> dict[str, FeatureTable]:
+    """Return a simulated sample under variations that its features do not hold, with weights w/Σw as in its file.
+
+    Raises:
+        InputFileError: the ntuples hold features, not events that could be varied.
+    """
+    profile = load_profile(analysis.catalogue.profile, analysis.catalogue.base)
+    files = analysis.catalogue.files(sample)
+    if isinstance(profile, FeatureProfile):
+        raise InputFileError(f"sample '{sample}': its ntuples hold features, which cannot be varied; bring events")
+    infos = [file_info(path, profile) for path in files]
+    _check_thresholds(variations, analysis, files, infos)
+    total = _sum_of_weights(analysis, sample, files, infos)
+    return _tabulate(analysis, sample, profile, variations, total)[0]
+
+
+def _check_thresholds(
+    variations: Sequence[Variation], analysis: Analysis, files: list[Path], infos: list[FileInfo]
+) -> None:
+    scales = [value for v in variations for name, value in v.operations if name == "jet_energy_scale"]
     cut = analysis.code.jet_threshold(analysis.cuts)
     for path, info in zip(files, infos, strict=True):
         if info.jet_threshold_GeV is not None:
@@ -96,12 +115,12 @@ def _check_thresholds(analysis: Analysis, files: list[Path], infos: list[FileInf
 
 
 def _tabulate(
-    analysis: Analysis, sample: str, profile: EventProfile, files: list[Path], infos: list[FileInfo], total: float
+    analysis: Analysis, sample: str, profile: EventProfile, variations: Sequence[Variation], total: float
 ) -> tuple[dict[str, FeatureTable], dict[str, list[CutflowRow]]]:
-    variations = analysis.variations if analysis.catalogue[sample].kind != "data" else [Variation(NOMINAL)]
+    files = analysis.catalogue.files(sample)
     chunks: dict[str, list[FeatureTable]] = {v.name: [] for v in variations}
     cutflows: dict[str, list[list[CutflowRow]]] = {v.name: [] for v in variations}
-    with progress(f"features {sample}", sum(info.n_events for info in infos)) as advance:
+    with progress(f"features {sample}", sum(file_info(path, profile).n_events for path in files)) as advance:
         for events in _all_events(analysis, sample, files, profile):
             for variation in variations:
                 try:

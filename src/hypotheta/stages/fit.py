@@ -14,7 +14,8 @@ from hypotheta.stages.continuous import requested
 from hypotheta.stages.files import read_json
 from hypotheta.stages.fit_files import write_fits
 from hypotheta.stages.parallel import run_each
-from hypotheta.stages.templates import more_templates, read_manifest, workspace_path
+from hypotheta.stages.templates import more_templates
+from hypotheta.stages.workspaces import read_manifest, workspace_path
 from hypotheta.statistics import FitOptions, FitSummary, Workspace, summarise_fit
 
 __all__ = ["fit", "fit_options"]

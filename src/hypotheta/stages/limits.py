@@ -13,7 +13,8 @@ from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.continuous import requested
 from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
 from hypotheta.stages.parallel import run_each
-from hypotheta.stages.templates import more_templates, read_manifest, workspace_path
+from hypotheta.stages.templates import more_templates
+from hypotheta.stages.workspaces import read_manifest, workspace_path
 from hypotheta.statistics import LimitPoint, LimitScan, Workspace, limit_points, scale_luminosity, without_nuisances
 from hypotheta.statistics.theory import TheoryCurve, exclusions
 

@@ -26,7 +26,7 @@ from hypotheta.stages.files import read_csv
 from hypotheta.stages.limits import read_limits, theory_curve
 from hypotheta.stages.significance import cuts
 from hypotheta.stages.store import Store
-from hypotheta.stages.templates import read_manifest
+from hypotheta.stages.workspaces import read_manifest
 from hypotheta.statistics import Template, fill
 
 __all__ = ["Picture", "Pictures", "words"]

@@ -26,7 +26,9 @@ from hypotheta.stages.pictures import Picture, Pictures, words
 from hypotheta.stages.progress import progress
 from hypotheta.stages.store import Store
 from hypotheta.stages.study_pictures import StudyPictures
-from hypotheta.stages.templates import read_manifest
+from hypotheta.stages.validity import read_validity, validity_path
+from hypotheta.stages.validity_report import validity_pictures, validity_section
+from hypotheta.stages.workspaces import read_manifest
 
 __all__ = ["report"]
 
@@ -94,6 +96,9 @@ def _sections(
         if (analysis.results / "fits.json").exists():  # a run by hand may do without
             fits = read_fits(analysis.results / "fits.json")
             yield fit_section(analysis, fits, _figures(analysis, fit_pictures(analysis, fits)))
+        if validity_path(analysis).exists():  # a run by hand may do without
+            pictures = validity_pictures(analysis, read_validity(analysis))
+            yield validity_section(analysis, _figures(analysis, pictures))
     rows = [[str(k), str(v)] for k, v in provenance.items() if not isinstance(v, Mapping)]
     yield Section("Provenance", tables=[Table(["what", "value"], rows)])
 

@@ -2,47 +2,25 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-from hypotheta.errors import ConfigurationError, InputFileError, UntrainedHypothesisError, closest
+from hypotheta.errors import ConfigurationError, UntrainedHypothesisError, closest
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.builder import Built, TemplateBuilder
 from hypotheta.stages.closure import closures, columns, interpolation_nuisance, read_closures
 from hypotheta.stages.continuous import requested
-from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
+from hypotheta.stages.files import Provenance, write_csv, write_json
 from hypotheta.stages.progress import progress
 from hypotheta.stages.workspace_notes import write_workspace_notes
+from hypotheta.stages.workspaces import manifest_path, read_manifest, workspace_path
 from hypotheta.statistics import MODIFIER_SETTINGS, Finding, TemplateClosure
 
-__all__ = ["manifest_path", "more_templates", "read_manifest", "templates", "workspace_path"]
+__all__ = ["more_templates", "templates"]
 
 _LOG = logging.getLogger(__name__)
 
 YIELD_COLUMNS = ("region", "sample", "variation", "raw", "effective", "yield", "mc_error")
-
-
-def workspace_path(analysis: Analysis, discriminant: str, slug: str) -> Path:
-    """Return where the workspace of one discriminant and hypothesis is kept."""
-    return analysis.results / "workspaces" / discriminant / f"{slug}.json"
-
-
-def manifest_path(analysis: Analysis) -> Path:
-    """Return the list of all workspaces: what each was made of, its bin edges, what its observation is."""
-    return analysis.results / "workspaces" / "manifest.json"
-
-
-def read_manifest(analysis: Analysis) -> dict[str, Any]:
-    """Read the list of all workspaces.
-
-    Raises:
-        InputFileError: when it is not there.
-    """
-    if not manifest_path(analysis).exists():
-        raise InputFileError(f"{manifest_path(analysis)}: it is not there yet; run 'hypotheta templates' first")
-    manifest: dict[str, Any] = read_json(manifest_path(analysis))
-    return manifest
 
 
 def templates(analysis: Analysis, *, threads: int = 1) -> str:

@@ -1,4 +1,7 @@
-"""The workspaces that `hypotheta templates` left, read back. Which one do I use? `stored_workspaces`."""
+"""The workspaces that `hypotheta templates` left: where they are, their manifest, and how they are read back.
+
+Which one do I use? `stored_workspaces` for the workspaces, `read_manifest` for what is known of them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +13,31 @@ from hypotheta.hashing import digest
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.files import read_json
-from hypotheta.stages.templates import manifest_path, workspace_path
 from hypotheta.statistics import Workspace
 
-__all__ = ["StoredWorkspace", "stored_workspaces"]
+__all__ = ["StoredWorkspace", "manifest_path", "read_manifest", "stored_workspaces", "workspace_path"]
+
+
+def workspace_path(analysis: Analysis, discriminant: str, slug: str) -> Path:
+    """Return where the workspace of one discriminant and hypothesis is kept."""
+    return analysis.results / "workspaces" / discriminant / f"{slug}.json"
+
+
+def manifest_path(analysis: Analysis) -> Path:
+    """Return the list of all workspaces: what each was made of, its bin edges, what its observation is."""
+    return analysis.results / "workspaces" / "manifest.json"
+
+
+def read_manifest(analysis: Analysis) -> dict[str, Any]:
+    """Read the list of all workspaces.
+
+    Raises:
+        InputFileError: when it is not there.
+    """
+    if not manifest_path(analysis).exists():
+        raise InputFileError(f"{manifest_path(analysis)}: it is not there yet; run 'hypotheta templates' first")
+    manifest: dict[str, Any] = read_json(manifest_path(analysis))
+    return manifest
 
 
 @dataclass(frozen=True)
@@ -45,10 +69,7 @@ def stored_workspaces(
         InputFileError: a file is missing, or is not the one that the manifest lists.
         ConfigurationError: there is no such hypothesis or discriminant.
     """
-    path = manifest_path(analysis)
-    if not path.exists():
-        raise InputFileError(f"{path}: it is not there yet; run 'hypotheta templates' first")
-    entries = read_json(path)["workspaces"]
+    entries = read_manifest(analysis)["workspaces"]
     slug = None if at is None else ThetaPoint.parse(at).slug
     _check_name("hypothesis", slug, [entry["slug"] for entry in entries])
     _check_name("discriminant", discriminant, [entry["discriminant"] for entry in entries])
