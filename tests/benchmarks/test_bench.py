@@ -21,8 +21,8 @@ from hypotheta.diagnostics.bootstrap import auc_bootstrap
 from hypotheta.diagnostics.roc import auc
 from hypotheta.ntuples import load_profile, read_events, write_root
 from hypotheta.significance import asimov, scan_cuts
-from hypotheta.statistics.asymptotic import expected_limits
-from hypotheta.statistics.likelihood import Likelihood, numpy_backend
+from hypotheta.statistics.fits.likelihood import Likelihood, numpy_backend
+from hypotheta.statistics.limits.asymptotic import expected_limits
 from hypotheta.statistics.workspace import MODIFIER_SETTINGS
 
 ROOT = Path(__file__).parents[2]

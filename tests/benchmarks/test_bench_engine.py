@@ -10,7 +10,7 @@ import pyhf
 import pytest
 
 from hypotheta.statistics import batched
-from hypotheta.statistics.likelihood import numpy_backend
+from hypotheta.statistics.fits.likelihood import numpy_backend
 from hypotheta.statistics.model import MODIFIER_SETTINGS
 
 BINS, TOLERANCE = 40, 1e-6

@@ -9,7 +9,7 @@ import pytest
 
 from hypotheta.parameters import ThetaPoint
 from hypotheta.statistics import FitOptions, Workspace, fit_model, rank_impacts, summarise_fit
-from hypotheta.statistics.likelihood import numpy_backend
+from hypotheta.statistics.fits.likelihood import numpy_backend
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,9 @@ from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.export import export
 from hypotheta.stages.workspaces import stored_workspaces
 from hypotheta.statistics import MODIFIER_SETTINGS
-from hypotheta.statistics.asymptotic import AsimovCurve, log_cls
 from hypotheta.statistics.exchange import combine_card
-from hypotheta.statistics.likelihood import Likelihood, numpy_backend
+from hypotheta.statistics.fits.likelihood import Likelihood, numpy_backend
+from hypotheta.statistics.limits.asymptotic import AsimovCurve, log_cls
 
 
 def run_pyhf(*arguments, cwd=None):

@@ -14,7 +14,7 @@ from hypotheta.stages.store import Store, model_path
 from hypotheta.stages.templates import templates
 from hypotheta.stages.train import train
 from hypotheta.stages.workspaces import read_manifest
-from hypotheta.statistics.templates import effective_events
+from hypotheta.statistics.templates.histograms import effective_events
 
 ROOT = Path(__file__).parents[2]
 NAME = "parameterized_network_merged"

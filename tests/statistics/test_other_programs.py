@@ -17,7 +17,7 @@ from hypotheta.statistics import (
     minos_errors,
     rank_impacts,
 )
-from hypotheta.statistics.likelihood import numpy_backend
+from hypotheta.statistics.fits.likelihood import numpy_backend
 
 needs_cabinetry = pytest.mark.skipif(
     importlib.util.find_spec("cabinetry") is None, reason="cabinetry is not installed (extra 'cabinetry')"

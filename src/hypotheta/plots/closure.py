@@ -8,7 +8,7 @@ from hypotheta.errors import ConfigurationError
 from hypotheta.parameters import Parameter
 from hypotheta.plots.scans import Series, plot_scan
 from hypotheta.plots.style import GREY, Label
-from hypotheta.statistics.closure import TOLERANCE, TemplateClosure
+from hypotheta.statistics.templates.closure import TOLERANCE, TemplateClosure
 
 __all__ = ["plot_template_closure"]
 

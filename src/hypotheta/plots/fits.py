@@ -14,10 +14,10 @@ from hypotheta.errors import ConfigurationError
 from hypotheta.plots.grids import entries, finish_grid, styled_grid
 from hypotheta.plots.matrices import plot_matrix
 from hypotheta.plots.style import GREY, PALETTE, Label, finish, styled, styled_figure
-from hypotheta.statistics.fits import FitResult
-from hypotheta.statistics.impacts import Impact, Ranking
+from hypotheta.statistics.fits.best_fit import FitResult
+from hypotheta.statistics.fits.impacts import Impact, Ranking
+from hypotheta.statistics.fits.pulls import Pull
 from hypotheta.statistics.model import POI
-from hypotheta.statistics.pulls import Pull
 
 __all__ = ["parameter_name", "plot_correlations", "plot_pulls", "plot_ranking"]
 

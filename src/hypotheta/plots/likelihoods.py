@@ -17,7 +17,7 @@ from hypotheta.errors import ConfigurationError
 from hypotheta.plots.fits import parameter_name
 from hypotheta.plots.grids import entries, finish_grid, styled_grid
 from hypotheta.plots.style import GREY, Label, colour, finish, styled, styled_figure
-from hypotheta.statistics.likelihood_scans import LikelihoodPlane, LikelihoodScan
+from hypotheta.statistics.fits.scans import LikelihoodPlane, LikelihoodScan
 
 __all__ = ["plot_likelihood", "plot_likelihood_plane", "plot_likelihoods"]
 

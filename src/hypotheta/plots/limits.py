@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from hypotheta.errors import ConfigurationError
 from hypotheta.parameters import Parameter
 from hypotheta.plots.style import MARKERS, Label, colour, finish, styled, styled_figure
-from hypotheta.statistics.limits import LimitScan
-from hypotheta.statistics.theory import TheoryCurve
+from hypotheta.statistics.limits.results import LimitScan
+from hypotheta.statistics.limits.theory import TheoryCurve
 
 __all__ = ["brazil_band", "compare_limits"]
 

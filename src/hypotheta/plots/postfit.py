@@ -16,7 +16,7 @@ from hypotheta.errors import ConfigurationError
 from hypotheta.plots.components import SIGNALS, Component
 from hypotheta.plots.distributions import Stack, plot_stack
 from hypotheta.plots.style import GREY, Label, styled
-from hypotheta.statistics.fit_templates import FitTemplates
+from hypotheta.statistics.fits.expectations import FitTemplates
 
 __all__ = ["plot_fit_templates"]
 

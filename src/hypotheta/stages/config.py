@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from hypotheta.classifiers import ClassifierConfig
 from hypotheta.errors import ConfigurationError, closest
 from hypotheta.parameters import Kind
-from hypotheta.statistics.shaping import Treatment
+from hypotheta.statistics.templates.shaping import Treatment
 
 __all__ = [
     "AnalysisConfig",
@@ -104,7 +104,8 @@ class BinningConfig(_Strict):
 
     ``optimised``: ``fine_bins`` of equal steps in the logit of the background efficiency, from the ladder's first down
     to the floor on expected events, are merged to at most ``most_bins`` for the smallest expected limit, with the
-    signal of the other hypotheses, see `hypotheta.statistics.optimise`; those of the observable are merged likewise.
+    signal of the other hypotheses, see `hypotheta.statistics.templates.optimise`; those of the observable are merged
+    likewise.
     """
 
     region: str

@@ -16,7 +16,7 @@ from hypotheta.stages.parallel import run_each
 from hypotheta.stages.templates import more_templates
 from hypotheta.stages.workspaces import read_manifest, workspace_path
 from hypotheta.statistics import LimitPoint, LimitScan, Workspace, limit_points, scale_luminosity, without_nuisances
-from hypotheta.statistics.theory import TheoryCurve, exclusions
+from hypotheta.statistics.limits.theory import TheoryCurve, exclusions
 
 __all__ = ["limits", "read_limits", "theory_curve"]
 

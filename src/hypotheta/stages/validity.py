@@ -29,7 +29,7 @@ from hypotheta.statistics.validity import (
     GlobalSignificance,
     InjectionResult,
     ShapeClosure,
-    ToyLimit,
+    ToyMedian,
     closure_error,
     coverage,
     coverage_verdicts,
@@ -40,8 +40,8 @@ from hypotheta.statistics.validity import (
     morphing_coefficients,
     shape_closure_verdict,
     shape_closures,
-    toy_limit_verdict,
-    toy_limits,
+    toy_median_verdict,
+    toy_medians,
 )
 
 __all__ = ["Validity", "read_validity", "validate", "validity_path"]
@@ -56,7 +56,7 @@ class Validity:
 
     Args:
         discriminant: which one.
-        injection, coverage, toy_limits, closures, seeds: results by hypothesis.
+        injection, coverage, toy_medians, closures, seeds: results by hypothesis.
         scan: largest excesses of toys; None where the scan has no global significance.
         excess: local Z of the largest observed excess; None while blinded.
     """
@@ -64,7 +64,7 @@ class Validity:
     discriminant: str
     injection: tuple[InjectionResult, ...]
     coverage: tuple[Coverage, ...]
-    toy_limits: tuple[ToyLimit, ...]
+    toy_medians: tuple[ToyMedian, ...]
     closures: tuple[ShapeClosure, ...]
     seeds: tuple[SeedSpread, ...]
     scan: GlobalSignificance | None
@@ -111,7 +111,7 @@ def _studies(analysis: Analysis, options: ValidityConfig, threads: int) -> Valid
 
     with progress(f"validity of {name.replace('_', ' ')}", 6) as advance:
         level = 1.0 - config.limits.confidence_level
-        results = toys(injection), toys(coverage, level=level), toys(toy_limits, level=level)
+        results = toys(injection), toys(coverage, level=level), toys(toy_medians, level=level)
         closures = tuple(_closures(store, options, stored))
         advance(1)
         scan = None
@@ -162,7 +162,7 @@ def _verdicts(found: Validity) -> Iterator[Judged]:
         yield from ((injected.theta, v) for v in injection_verdicts(injected))
     for covered in found.coverage:
         yield from ((covered.theta, v) for v in coverage_verdicts(covered))
-    yield from ((limit.theta, toy_limit_verdict(limit)) for limit in found.toy_limits)
+    yield from ((limit.theta, toy_median_verdict(limit)) for limit in found.toy_medians)
     for (theta, _), group in groupby(found.closures, key=lambda c: (c.theta, c.systematic)):
         yield theta, max((shape_closure_verdict(c) for c in group), key=severity)
     yield from ((spread.theta, seed_verdict(spread)) for spread in found.seeds)
@@ -219,7 +219,7 @@ def read_validity(analysis: Analysis) -> Validity:
     kinds = {
         "injection": InjectionResult,
         "coverage": Coverage,
-        "toy_limits": ToyLimit,
+        "toy_medians": ToyMedian,
         "closures": ShapeClosure,
         "seeds": SeedSpread,
     }

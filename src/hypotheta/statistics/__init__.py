@@ -4,27 +4,27 @@ Which one do I use? `fill` and `TemplateSet`, `check_templates` and perhaps `sha
 `limit_points`, a `LimitScan` a discriminant, and `summarise_fit` for all about one fit (or its parts, see `fit_model`).
 """
 
-from hypotheta.statistics.binning import Bins, merge_edges
-from hypotheta.statistics.closure import ClosurePoint, TemplateClosure, compare_templates
-from hypotheta.statistics.fit_summary import FitOptions, FitSummary, summarise_fit
-from hypotheta.statistics.fit_templates import FitTemplates, RegionTemplates, Yield, fit_templates
-from hypotheta.statistics.fits import FitResult, best_fit, fit_result
-from hypotheta.statistics.fitted import FittedModel, fit_model
-from hypotheta.statistics.goodness import GoodnessOfFit, goodness_of_fit
-from hypotheta.statistics.impacts import GroupImpact, Impact, Ranking, rank_impacts
-from hypotheta.statistics.likelihood_scans import LikelihoodPlane, LikelihoodScan, scan_likelihood, scan_plane
-from hypotheta.statistics.limits import ClsCurve, LimitPoint, LimitScan, limit_point
-from hypotheta.statistics.minos import MinosError, minos_errors
+from hypotheta.statistics.fits.best_fit import FitResult, best_fit, fit_result
+from hypotheta.statistics.fits.expectations import FitTemplates, RegionTemplates, Yield, fit_templates
+from hypotheta.statistics.fits.fitted import FittedModel, fit_model
+from hypotheta.statistics.fits.goodness import GoodnessOfFit, goodness_of_fit
+from hypotheta.statistics.fits.impacts import GroupImpact, Impact, Ranking, rank_impacts
+from hypotheta.statistics.fits.minos import MinosError, minos_errors
+from hypotheta.statistics.fits.pulls import Pull, pulls
+from hypotheta.statistics.fits.scans import LikelihoodPlane, LikelihoodScan, scan_likelihood, scan_plane
+from hypotheta.statistics.fits.summary import FitOptions, FitSummary, summarise_fit
+from hypotheta.statistics.limits.points import limit_points
+from hypotheta.statistics.limits.results import ClsCurve, LimitPoint, LimitScan, limit_point
+from hypotheta.statistics.limits.theory import Exclusion, TheoryCurve, exclusions
 from hypotheta.statistics.model import MODIFIER_SETTINGS, ModelConfig, Normalisation, Shape, Systematic
-from hypotheta.statistics.morphing import EfficiencyAxis, WeightedValues, morph, neighbour_weights
-from hypotheta.statistics.optimise import choose_edges, expected_sigma
-from hypotheta.statistics.points import limit_points
-from hypotheta.statistics.pulls import Pull, pulls
-from hypotheta.statistics.shaping import Step, Treatment, shape_templates
 from hypotheta.statistics.switches import scale_luminosity, without_mc_statistics, without_nuisances
-from hypotheta.statistics.templates import NOMINAL, Template, TemplateKey, TemplateSet, fill, yields_table
-from hypotheta.statistics.theory import Exclusion, TheoryCurve, exclusions
-from hypotheta.statistics.validation import Finding, check_templates
+from hypotheta.statistics.templates.binning import Bins, merge_edges
+from hypotheta.statistics.templates.closure import ClosurePoint, TemplateClosure, compare_templates
+from hypotheta.statistics.templates.histograms import NOMINAL, Template, TemplateKey, TemplateSet, fill, yields_table
+from hypotheta.statistics.templates.morphing import EfficiencyAxis, WeightedValues, morph, neighbour_weights
+from hypotheta.statistics.templates.optimise import choose_edges, expected_sigma
+from hypotheta.statistics.templates.shaping import Step, Treatment, shape_templates
+from hypotheta.statistics.templates.validation import Finding, check_templates
 from hypotheta.statistics.workspace import DataLabel, Workspace, asimov, build_workspace
 
 __all__ = [

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from hypotheta.errors import ConfigurationError, TemplateError
 from hypotheta.parameters import ThetaPoint
 from hypotheta.statistics.model import MODIFIER_SETTINGS, POI, ModelConfig, Normalisation, Shape, Systematic
-from hypotheta.statistics.templates import NOMINAL, Template, TemplateSet
+from hypotheta.statistics.templates.histograms import NOMINAL, Template, TemplateSet
 
 __all__ = ["DataLabel", "SignalTemplate", "Workspace", "asimov", "build_workspace"]
 

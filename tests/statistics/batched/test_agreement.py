@@ -17,8 +17,8 @@ from scipy.stats import norm
 
 from hypotheta.errors import FitError
 from hypotheta.statistics import batched
-from hypotheta.statistics.asymptotic import BAND
-from hypotheta.statistics.likelihood import Likelihood, numpy_backend
+from hypotheta.statistics.fits.likelihood import Likelihood, numpy_backend
+from hypotheta.statistics.limits.asymptotic import BAND
 
 # models with no more parameters are fitted by pyhf's own optimizer as well, which takes seconds for larger ones
 _FEW = 10

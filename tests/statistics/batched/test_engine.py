@@ -11,7 +11,7 @@ import pytest
 from hypotheta.errors import ConfigurationError
 from hypotheta.statistics import batched
 from hypotheta.statistics.batched import newton
-from hypotheta.statistics.likelihood import Likelihood
+from hypotheta.statistics.fits.likelihood import Likelihood
 from hypotheta.statistics.model import MODIFIER_SETTINGS
 
 BENCH = json.loads((Path(__file__).parents[2] / "benchmarks/workspace.json").read_text())

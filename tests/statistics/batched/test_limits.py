@@ -10,8 +10,8 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from hypotheta.statistics import asimov, batched, build_workspace
-from hypotheta.statistics.asymptotic import BAND, expected_limits, observed_limit
-from hypotheta.statistics.likelihood import Likelihood, numpy_backend
+from hypotheta.statistics.fits.likelihood import Likelihood, numpy_backend
+from hypotheta.statistics.limits.asymptotic import BAND, expected_limits, observed_limit
 
 BENCH = json.loads((Path(__file__).parents[2] / "benchmarks/workspace.json").read_text())
 

@@ -15,7 +15,7 @@ from hypotheta.statistics.batched.arrays import Batch, Data, Point
 from hypotheta.statistics.batched.likelihood import evaluate
 from hypotheta.statistics.batched.models import Models
 from hypotheta.statistics.batched.newton import KKT_GATE, minimise
-from hypotheta.statistics.likelihood import Likelihood, numpy_backend
+from hypotheta.statistics.fits.likelihood import Likelihood, numpy_backend
 
 __all__ = ["FAILED", "REFITTED", "TWO_MINIMA", "Fits", "fit", "to_pyhf"]
 

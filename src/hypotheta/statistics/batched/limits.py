@@ -3,9 +3,9 @@
 Which one do I use? `expected_limits`; `observed_limits` for limits and `cls_curves` for CLs at given μ, of what
 `observation.observe` returns. `hypotheta.statistics.limit_points` calls all of it.
 
-Formulas are those of `hypotheta.statistics.asymptotic` (Cowan, Cranmer, Gross, Vitells, EPJC 71 (2011) 1554); roots are
-found by Newton steps inside a bracket, with dq/dμ = 2 ∂NLL/∂μ (envelope theorem). Every root's fits are repeated from
-other starts; where one ends lower, the root is found anew.
+Formulas are those of `hypotheta.statistics.limits.asymptotic` (Cowan, Cranmer, Gross, Vitells, EPJC 71 (2011) 1554);
+roots are found by Newton steps inside a bracket, with dq/dμ = 2 ∂NLL/∂μ (envelope theorem). Every root's fits are
+repeated from other starts; where one ends lower, the root is found anew.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from hypotheta.statistics.asymptotic import BAND
 from hypotheta.statistics.batched.arrays import Data, Point
 from hypotheta.statistics.batched.engine import FAILED, fit
 from hypotheta.statistics.batched.likelihood import asimov, evaluate
 from hypotheta.statistics.batched.models import Models
 from hypotheta.statistics.batched.newton import tangent
 from hypotheta.statistics.batched.observation import Observation, background_of, mu_error
+from hypotheta.statistics.limits.asymptotic import BAND
 
 __all__ = ["Roots", "cls_curves", "expected_limits", "observed_limits"]
 

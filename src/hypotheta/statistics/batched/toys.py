@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from hypotheta.errors import ConfigurationError
-from hypotheta.statistics.asymptotic import BAND
 from hypotheta.statistics.batched.arrays import Data
 from hypotheta.statistics.batched.engine import FAILED, TWO_MINIMA, fit
 from hypotheta.statistics.batched.likelihood import asimov
 from hypotheta.statistics.batched.models import Models
 from hypotheta.statistics.batched.observation import Observation
+from hypotheta.statistics.limits.asymptotic import BAND
 
 __all__ = ["ToyCls", "q_tilde", "sample", "toy_cls", "toy_discovery"]
 

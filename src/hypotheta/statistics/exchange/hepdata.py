@@ -17,7 +17,7 @@ from hypotheta.errors import ConfigurationError
 from hypotheta.parameters import ParameterSpace
 from hypotheta.statistics.exchange.processes import Process, processes
 from hypotheta.statistics.exchange.submission import library, written
-from hypotheta.statistics.limits import LimitPoint, LimitScan
+from hypotheta.statistics.limits.results import LimitPoint, LimitScan
 from hypotheta.statistics.workspace import Workspace
 
 __all__ = ["Record", "hepdata_files"]

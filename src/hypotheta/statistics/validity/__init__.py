@@ -1,11 +1,12 @@
 """Can the limits be trusted? Studies of the statistical model with toys, each with its verdicts.
 
-Which one do I use? `injection` (does the fit find what was put in), `coverage` (do limits hold the truth), `toy_limits`
-(do asymptotic formulas hold), `shape_closures` (do interpolated templates look like shifted events) and
+Which one do I use? `injection` (does the fit find what was put in), `coverage` (do limits hold the truth),
+`toy_medians` (do asymptotic formulas hold), `shape_closures` (do interpolated templates look like shifted events) and
 `global_significance` (how surprising is the largest excess of a scan). All take workspaces and a random generator, and
 fit with the batched engine.
 """
 
+from hypotheta.statistics.validity.asymptotics import ToyMedian, toy_median_verdict, toy_medians
 from hypotheta.statistics.validity.coverage import Coverage, coverage, coverage_verdicts, gaussian_cls_coverage
 from hypotheta.statistics.validity.global_significance import (
     BackgroundEvents,
@@ -22,7 +23,6 @@ from hypotheta.statistics.validity.shape_closure import (
     shape_closure_verdict,
     shape_closures,
 )
-from hypotheta.statistics.validity.toy_limits import ToyLimit, toy_limit_verdict, toy_limits
 
 __all__ = [
     "BackgroundEvents",
@@ -30,7 +30,7 @@ __all__ = [
     "GlobalSignificance",
     "InjectionResult",
     "ShapeClosure",
-    "ToyLimit",
+    "ToyMedian",
     "closure_error",
     "coverage",
     "coverage_verdicts",
@@ -43,6 +43,6 @@ __all__ = [
     "morphing_coefficients",
     "shape_closure_verdict",
     "shape_closures",
-    "toy_limit_verdict",
-    "toy_limits",
+    "toy_median_verdict",
+    "toy_medians",
 ]
