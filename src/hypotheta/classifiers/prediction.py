@@ -14,7 +14,7 @@ __all__ = ["predict", "predict_grid"]
 #: rows scored at once: the activations of a small network then stay in a core's cache
 _CHUNK = 1024
 #: the same where each product serves one hypothesis, and starting it counts
-_GRID_CHUNK = 2048
+_GRID_CHUNK = 4096
 
 
 @torch.inference_mode()
