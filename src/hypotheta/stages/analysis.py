@@ -165,6 +165,12 @@ class Analysis:
         """Return the signal samples of one hypothesis."""
         return [n for n in self.catalogue.names("signal") if self.signal_point(n).slug == point.slug]
 
+    @property
+    def shown_samples(self) -> list[str]:
+        """The samples whose yields may be shown: data not before `unblind`."""
+        samples = self.catalogue.samples.items()
+        return [name for name, sample in samples if self.config.unblind or sample.kind != "data"]
+
     def event_points(self) -> list[ThetaPoint]:
         """Return the grid points of the event-kind parameters (one nominal point where there are none)."""
         return self.space.of_kind("event").grid_points

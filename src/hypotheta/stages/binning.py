@@ -36,7 +36,7 @@ class Binner:
         self.config = config
         self.interpolator = interpolator
         self.unmerged = unmerged
-        self._kept: dict[tuple[str, str], NDArray[np.intp]] = {}
+        self._kept: dict[tuple[str, str], tuple[float, ...]] = {}
 
     def bins(self, discriminant: str, theta: ThetaPoint, region: str) -> Bins:
         """Return the bins of a region: one bin, but for the region that the binning names."""
@@ -44,7 +44,7 @@ class Binner:
         ladder = self._ladder(discriminant, theta, values, self.config.background_efficiencies)
         if region != self.config.region:
             return Bins(ladder[[0, -1]], "one bin")
-        if self.config.method == "ladder" or self._has_bins(discriminant, theta):
+        if not self._optimised(discriminant, theta):
             total = fill(values, weights, ladder)
             edges = merge_edges(
                 ladder,
@@ -56,8 +56,17 @@ class Binner:
             own = self._has_bins(discriminant, theta)
             return Bins(edges, f"{'its own' if own else 'ladder of background efficiencies'}, merged up to the floors")
         nearest = self._nearest_simulated(theta)
-        edges = self._fine(discriminant, theta, values, weights)[self._kept_edges(discriminant, nearest)]
+        edges = self._ladder(discriminant, theta, values, self._chosen(discriminant, nearest))
         return Bins(edges, f"smallest expected limit at {nearest} with the signal of the other hypotheses")
+
+    def _optimised(self, discriminant: str, theta: ThetaPoint) -> bool:
+        """Tell whether bins are chosen for the limit.
+
+        Not those of the observable: the efficiencies of fine cuts on a score are known from the tuning folds, but what
+        the observable's bins hold only from the events that quote the limit.
+        """
+        ladder = self.config.method == "ladder" or discriminant == "observable"
+        return not ladder and not self._has_bins(discriminant, theta)
 
     def _has_bins(self, discriminant: str, theta: ThetaPoint) -> bool:
         """Tell whether a classifier's output is the number of a bin, chosen when it was trained."""
@@ -81,15 +90,11 @@ class Binner:
         span = max(float(np.ptp(inner)), 1.0)
         return np.array([min(values.min(), inner[0] - span), *inner, max(values.max(), inner[-1] + span)])
 
-    def _fine(self, discriminant: str, theta: ThetaPoint, values: Array, weights: Array) -> Array:
-        """Return fine edges: equal steps in the logit of the background efficiency, down to the floor on events."""
-        first = self.config.background_efficiencies[0]
-        last = min(self.config.min_expected_events / weights.sum(), first / 2)
-        steps = expit(np.linspace(logit(first), logit(last), self.config.fine_bins - 1))
-        return self._ladder(discriminant, theta, values, tuple(steps.tolist()))
+    def _chosen(self, discriminant: str, theta: ThetaPoint) -> tuple[float, ...]:
+        """Return the background efficiencies of the cuts between the bins chosen at a simulated hypothesis.
 
-    def _kept_edges(self, discriminant: str, theta: ThetaPoint) -> NDArray[np.intp]:
-        """Return which of the fine edges are kept at a simulated hypothesis."""
+        Fine bins are equal steps in the logit of the efficiency, down to the floor on events.
+        """
         key = (discriminant, theta.slug)
         if key not in self._kept:
             if not self.interpolator.possible:
@@ -98,9 +103,13 @@ class Binner:
                     "hypotheses, of which there are too few here; write method: ladder"
                 )
             region = self.config.region
-            fine = self._fine(discriminant, theta, *self.interpolator.background(discriminant, theta, region))
+            values, weights = self.interpolator.background(discriminant, theta, region)
+            first = self.config.background_efficiencies[0]
+            last = min(self.config.min_expected_events / weights.sum(), first / 2)
+            steps = expit(np.linspace(logit(first), logit(last), self.config.fine_bins - 1)).tolist()
+            fine = self._ladder(discriminant, theta, values, tuple(steps))
             templates, model = self.unmerged(discriminant, theta, region, fine)
-            chosen = choose_edges(
+            edges = choose_edges(
                 templates,
                 theta,
                 model,
@@ -109,7 +118,8 @@ class Binner:
                 min_effective=self.config.min_effective_events,
                 min_expected=self.config.min_expected_events,
             )
-            self._kept[key] = np.searchsorted(fine, chosen)
+            # the first edge lies below all efficiencies; those that θ cannot resolve are the last ones
+            self._kept[key] = tuple(steps[i - 1] for i in np.searchsorted(fine, edges)[1:-1])
         return self._kept[key]
 
     def _nearest_simulated(self, theta: ThetaPoint) -> ThetaPoint:

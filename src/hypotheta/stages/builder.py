@@ -163,7 +163,7 @@ class TemplateBuilder:
         """Return the rows of ``yields.csv``, a sample each, in every region and variation."""
         everywhere = ThetaPoint({})
         counted = {}
-        for name in self.analysis.catalogue.names():
+        for name in self.analysis.shown_samples:
             for variation, tree, weight in self._variations(name):
                 region = self.store.table(name, tree).region
                 for index, region_name in enumerate(self.store.table(name).regions):

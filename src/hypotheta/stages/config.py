@@ -104,8 +104,7 @@ class BinningConfig(_Strict):
 
     ``optimised``: ``fine_bins`` of equal steps in the logit of the background efficiency, from the ladder's first down
     to the floor on expected events, are merged to at most ``most_bins`` for the smallest expected limit, with the
-    signal of the other hypotheses, see `hypotheta.statistics.templates.optimise`; those of the observable are merged
-    likewise.
+    signal of the other hypotheses, see `hypotheta.statistics.templates.optimise`; the observable keeps its edges.
     """
 
     region: str

@@ -220,7 +220,7 @@ def _blinding(analysis: Analysis) -> str:
 
 
 def _cutflow(store: Store) -> Iterator[dict[str, Any]]:
-    for sample in store.analysis.catalogue.names():
+    for sample in store.analysis.shown_samples:
         scale = store.expected_events(sample)
         for variation, rows in store.metadata(sample)["cutflow"].items():
             for row in rows:
@@ -232,7 +232,8 @@ def _samples(analysis: Analysis) -> Table:
     regions = list(dict.fromkeys(row["region"] for row in rows))
     nominal = {(r["sample"], r["region"]): r for r in rows if r["variation"] == NOMINAL}
     cells = []
-    for name, sample in analysis.catalogue.samples.items():
+    for name in analysis.shown_samples:
+        sample = analysis.catalogue[name]
         yields = [nominal[name, region] for region in regions]
         cells.append(
             [name, sample.process, sample.kind]
@@ -249,7 +250,7 @@ def _cutflow_table(analysis: Analysis, rows: list[dict[str, Any]]) -> Table:
     by_cut = {(row["sample"], row["cut"]): row for row in nominal if row["region"] == region}
     cells = [
         [name, *(f"{by_cut[name, cut]['weighted']:.4g} ({100 * by_cut[name, cut]['efficiency']:.3g} %)" for cut in own)]
-        for name in analysis.catalogue.names()
+        for name in analysis.shown_samples
     ]
     return Table(["sample", *own], cells, f"Weighted events (efficiency) after each cut, region {region}")
 

@@ -40,7 +40,8 @@ def validity_pictures(analysis: Analysis, found: Validity) -> Iterator[Picture]:
             caption = f"Background under {name}, interpolated by the likelihood and filled from events shifted there."
             yield f"validity_{name}", caption, plot_shape_closure(shown, label=replace(label, note="background"))
     if found.scan is not None:
-        figure = plot_global_significance(found.scan, observed=found.excess, label=label)
+        excess = found.excess if analysis.config.unblind else None
+        figure = plot_global_significance(found.scan, observed=excess, label=label)
         yield "validity_global", "Significance of the largest excess of the scan; toys share their events.", figure
 
 

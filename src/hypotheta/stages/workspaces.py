@@ -33,10 +33,17 @@ def read_manifest(analysis: Analysis) -> dict[str, Any]:
 
     Raises:
         InputFileError: when it is not there.
+        ConfigurationError: when they hold observations, made before the analysis was blinded again.
     """
     if not manifest_path(analysis).exists():
         raise InputFileError(f"{manifest_path(analysis)}: it is not there yet; run 'hypotheta templates' first")
     manifest: dict[str, Any] = read_json(manifest_path(analysis))
+    labels = {entry["data"] for entry in manifest["workspaces"]} - {"asimov"}
+    if labels and not analysis.config.unblind:
+        raise ConfigurationError(
+            f"{manifest_path(analysis)}: the workspaces hold {', '.join(sorted(labels))}, but the analysis is blinded; "
+            "run 'hypotheta templates' again, or write unblind: true"
+        )
     return manifest
 
 

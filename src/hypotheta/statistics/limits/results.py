@@ -155,8 +155,10 @@ class LimitScan:
                 **{space[name].column: value for name, value in point.theta.values.items()},
                 "method": point.method,
                 "signal_template": point.signal_template,
+                "data": point.data,
                 **{name: getattr(point, name) for name in NUMBERS},
                 "status": point.status,
+                "notes": "; ".join(point.notes),
             }
             for point in self.points
         ]
