@@ -14,7 +14,7 @@ from hypotheta.stages.features import tabulated
 from hypotheta.stages.files import read_csv
 from hypotheta.stages.seeds import SeedSpread, _limits, seed_spread, seed_verdict
 from hypotheta.stages.store import Store
-from hypotheta.stages.validity import Validity, _excess, _verdicts, read_validity, validate
+from hypotheta.stages.validity import Validity, _excess, _to_dict, _verdicts, read_validity, validate
 from hypotheta.stages.validity_events import Shifted, background_events
 from hypotheta.stages.workspaces import StoredWorkspace, stored_workspaces
 from hypotheta.statistics import Workspace
@@ -129,6 +129,7 @@ def test_an_excess_that_was_not_fitted_is_named():
     found, verdict = judged(good, bad)
     assert found.excess > 1.0
     assert found.unfitted == (ThetaPoint({"mass": 750.0}),)
+    assert _to_dict(found)["unfitted"] == [{"mass": 750.0}]
     assert verdict.status == "warn"
     assert verdict.message.endswith("the fits to the observation failed at mass = 750: an excess there is not seen")
     found, verdict = judged(bad)

@@ -71,7 +71,8 @@ def limit_points(
             an Asimov set is looked at, and the band is pre-fit.
         level: 1 − confidence level.
         bootstrap: replicas for the MC error of the median; 0 for none.
-        toys: toys of each hypothesis at each of 12 values of μ; 0 for asymptotic formulas. Batched engine only.
+        toys: toys of each hypothesis at each of 12 values of μ, and of the background for p₀; 0 for asymptotic
+            formulas. Batched engine only.
         rngs: random numbers of each workspace; fixed seeds when None.
 
     Returns:
