@@ -10,10 +10,11 @@ from hypotheta.errors import ConfigurationError, InputFileError
 from hypotheta.hashing import folds
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.score import score
+from hypotheta.stages.seeds import seed_spread
 from hypotheta.stages.store import Store, model_path
 from hypotheta.stages.templates import templates
 from hypotheta.stages.train import train
-from hypotheta.stages.workspaces import read_manifest
+from hypotheta.stages.workspaces import read_manifest, stored_workspaces
 from hypotheta.statistics.templates.histograms import effective_events
 
 ROOT = Path(__file__).parents[2]
@@ -115,3 +116,11 @@ def test_what_is_merged_is_trained_before(merged, tmp_path):
 def test_what_is_merged_must_be_another_classifier(tmp_path, of):
     with pytest.raises(ConfigurationError, match=f"no classifier '{of}' to be merged; did you mean 'parameterized_net"):
         Analysis.load(written(tmp_path, YAML.replace("of: parameterized_network", f"of: {of}")))
+
+
+def test_another_seed_trains_what_is_merged_as_well(merged):
+    (stored,) = stored_workspaces(merged, at="mass=1000", discriminant=NAME)
+    (spread,) = seed_spread(merged, [stored.workspace], n=1)
+    assert spread.limits[0] != spread.limits[1]
+    assert spread.limits[1] == pytest.approx(spread.limits[0], rel=0.6)
+    assert not list(merged.results.glob(".seeds*"))

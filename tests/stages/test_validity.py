@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 
 from hypotheta.cli import main
-from hypotheta.errors import ConfigurationError, InputFileError
+from hypotheta.errors import ConfigurationError, FitError, InputFileError
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import NOMINAL
+from hypotheta.stages.config import ValidityConfig
 from hypotheta.stages.features import tabulated
 from hypotheta.stages.files import read_csv
-from hypotheta.stages.seeds import SeedSpread, seed_spread, seed_verdict
+from hypotheta.stages.seeds import SeedSpread, _limits, seed_spread, seed_verdict
 from hypotheta.stages.store import Store
-from hypotheta.stages.validity import read_validity, validate
+from hypotheta.stages.validity import Validity, _excess, _to_dict, _verdicts, read_validity, validate
 from hypotheta.stages.validity_events import Shifted, background_events
-from hypotheta.stages.workspaces import stored_workspaces
+from hypotheta.stages.workspaces import StoredWorkspace, stored_workspaces
+from hypotheta.statistics import Workspace
+from hypotheta.statistics.validity import GlobalSignificance
 
 NAMES = {
     "injection_slope", "injection_pull_mean", "injection_pull_width", "coverage_clsb", "coverage_cls", "asymptotics",
@@ -42,7 +45,7 @@ def test_the_results_are_read_back(quick):
     assert {c.channel for c in found.closures} == {"sr", "cr"}
     assert found.scan is not None
     assert len(found.scan.thetas) == 4
-    assert found.excess is None  # blinded
+    assert (found.excess, found.unfitted) == (None, ())  # blinded
     assert found.seeds == ()
 
 
@@ -95,6 +98,58 @@ def test_other_seeds_give_other_limits(quick):
     assert not list(quick[0].results.glob(".seeds*"))
     assert seed_spread(quick[0], [stored.workspace], n=0) == []
     assert seed_spread(quick[0], [replace(stored.workspace, discriminant="observable")], n=3) == []
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_too_few_seeds_know_no_spread(seeds):
+    with pytest.raises(ValueError, match=f"seeds: {seeds} cannot tell .*; give 3 or more, or 0 for no study"):
+        ValidityConfig(seeds=seeds)
+    theta = ThetaPoint({"mass": 1.0})
+    assert seed_verdict(SeedSpread(theta, (1.0, 9.0, 0.1)[: seeds + 1])).status != "fail"  # that is why
+    assert (ValidityConfig().seeds, ValidityConfig(seeds=3).seeds) == (0, 3)
+
+
+def test_a_hypothesis_without_a_limit_has_no_spread():
+    with pytest.raises(FitError, match="there is no expected limit at mass = 750"):
+        _limits([counted(3, signal=2.0), counted(3, signal=0.0, mass=750.0)])
+
+
+def test_an_excess_that_was_not_fitted_is_named():
+    scan = GlobalSignificance((), tuple(np.linspace(0.0, 2.0, 99).tolist()), 1.0, 0.5, 0.01, 0.0)
+    good, bad = counted(6), counted(1, background=0.0, mass=750.0)  # an event where none is expected
+
+    def judged(*workspaces):
+        found = Validity("n", (), (), (), (), (), scan, *_excess([StoredWorkspace(w, {}, "") for w in workspaces]))
+        ((_, _), (theta, verdict)) = _verdicts(found)
+        assert theta is None
+        return found, verdict
+
+    found, verdict = judged(good)
+    assert (found.unfitted, verdict.status) == ((), "pass")
+    found, verdict = judged(good, bad)
+    assert found.excess > 1.0
+    assert found.unfitted == (ThetaPoint({"mass": 750.0}),)
+    assert _to_dict(found)["unfitted"] == [{"mass": 750.0}]
+    assert verdict.status == "warn"
+    assert verdict.message.endswith("the fits to the observation failed at mass = 750: an excess there is not seen")
+    found, verdict = judged(bad)
+    assert (found.excess, verdict.status) == (None, "fail")
+    assert np.isnan(verdict.value)
+
+
+def counted(n, *, signal=2.0, background=3.0, mass=500.0):
+    """Return the workspace of one bin without nuisances."""
+    samples = [
+        {"name": "s", "data": [signal], "modifiers": [{"name": "mu", "type": "normfactor", "data": None}]},
+        {"name": "b", "data": [background], "modifiers": []},
+    ]
+    spec = {
+        "channels": [{"name": "c", "samples": samples}],
+        "observations": [{"name": "c", "data": [float(n)]}],
+        "measurements": [{"name": "m", "config": {"poi": "mu", "parameters": []}}],
+        "version": "1.0.0",
+    }
+    return Workspace(spec, ThetaPoint({"mass": mass}))
 
 
 def test_a_seed_that_matters_is_named():

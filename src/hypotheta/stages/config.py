@@ -233,7 +233,7 @@ class ValidityConfig(_Strict):
     They are made for one ``discriminant`` (the brazil plot's where None) at the hypotheses of ``diagnostics``: ``toys``
     of each for injection, coverage and asymptotics, ``scan_toys`` of the whole scan for its global significance.
     Templates are filled again where a systematic of an event-kind parameter is ``shifts`` σ. With ``seeds``, a
-    classifier is trained so many times more.
+    classifier is trained so many times more: at least 3, fewer know no spread.
     """
 
     discriminant: Name | None = None
@@ -241,6 +241,14 @@ class ValidityConfig(_Strict):
     scan_toys: Annotated[int, Field(ge=100)] = 2000
     shifts: tuple[float, ...] = (-2.0, -1.5, -0.5, 0.5, 1.5, 2.0)
     seeds: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _enough_seeds(self) -> "ValidityConfig":
+        if 0 < self.seeds < 3:
+            raise ValueError(
+                f"seeds: {self.seeds} cannot tell a large spread from a small one; give 3 or more, or 0 for no study"
+            )
+        return self
 
 
 class AnalysisConfig(_Strict):

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from hypotheta.stages.builder import TemplateBuilder
 from hypotheta.stages.score import score
 from hypotheta.stages.train import train
 from hypotheta.statistics import Workspace
-from hypotheta.statistics.batched import compile_models, expected_limits
+from hypotheta.statistics.validity.toys import compiled, median_limits
 
 __all__ = ["SeedSpread", "seed_spread", "seed_verdict"]
 
@@ -55,11 +54,14 @@ def seed_spread(analysis: Analysis, workspaces: Sequence[Workspace], *, n: int, 
             empty.
         n: other seeds; with 0 the list is empty.
         threads: threads of each training.
+
+    Raises:
+        FitError: when there is no limit at a hypothesis.
     """
     discriminant = workspaces[0].discriminant
     if discriminant == "observable" or n == 0:
         return []
-    found = [_limits([w.spec for w in workspaces])]
+    found = [_limits(workspaces)]
     with TemporaryDirectory(dir=analysis.results, prefix=".seeds.") as scratch:
         for i in range(n):
             results = Path(scratch) / str(i)
@@ -67,15 +69,18 @@ def seed_spread(analysis: Analysis, workspaces: Sequence[Workspace], *, n: int, 
             (results / "features").symlink_to((analysis.results / "features").resolve())
             config = analysis.config.model_copy(update={"seed": analysis.config.seed + 1 + i})
             other = replace(analysis, results=results, config=config)
+            own = config.classifiers[discriminant]
+            if own.type == "merged":  # it cuts the score of another classifier, which comes from the same seed
+                train(other, own.of, threads=threads)
             train(other, discriminant, threads=threads)
             score(other, discriminant, threads=threads)
             builder = TemplateBuilder(other)
-            found.append(_limits([builder.build(discriminant, w.theta).workspace.spec for w in workspaces]))
+            found.append(_limits([builder.build(discriminant, w.theta).workspace for w in workspaces]))
     return [SeedSpread(w.theta, tuple(column)) for w, column in zip(workspaces, zip(*found, strict=True), strict=True)]
 
 
-def _limits(specs: Sequence[dict[str, Any]]) -> list[float]:
-    limits: list[float] = expected_limits(compile_models(specs), n_sigma=(0,)).mu[:, 0].tolist()
+def _limits(workspaces: Sequence[Workspace]) -> list[float]:
+    limits: list[float] = median_limits(compiled(workspaces), workspaces).tolist()
     return limits
 
 

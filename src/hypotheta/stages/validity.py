@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hypotheta.diagnostics.verdicts import Verdict, severity
+from hypotheta.diagnostics.verdicts import Status, Verdict, severity
 from hypotheta.errors import ConfigurationError
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import Analysis
@@ -48,6 +48,7 @@ __all__ = ["Validity", "read_validity", "validate", "validity_path"]
 
 #: θ of a verdict, None for one of the whole scan
 Judged = tuple[ThetaPoint | None, Verdict]
+_THREE_SIGMA = 0.00135  # one-sided p-value
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Validity:
         discriminant: which one.
         injection, coverage, toy_medians, closures, seeds: results by hypothesis.
         scan: largest excesses of toys; None where the scan has no global significance.
-        excess: local Z of the largest observed excess; None while blinded.
+        excess: local Z of the largest observed excess; None while blinded, or without any fit to the observation.
+        unfitted: the hypotheses at which the fits to the observation failed.
     """
 
     discriminant: str
@@ -69,6 +71,7 @@ class Validity:
     seeds: tuple[SeedSpread, ...]
     scan: GlobalSignificance | None
     excess: float | None = None
+    unfitted: tuple[ThetaPoint, ...] = ()
 
 
 def validity_path(analysis: Analysis) -> Path:
@@ -121,14 +124,16 @@ def _studies(analysis: Analysis, options: ValidityConfig, threads: int) -> Valid
         advance(1)
         seeds = seed_spread(analysis, workspaces, n=options.seeds, threads=threads)
         advance(1)
-    return Validity(name, *results, closures, tuple(seeds), scan, _excess(analysis, every))
+    excess, unfitted = _excess(every) if config.unblind else (None, ())
+    return Validity(name, *results, closures, tuple(seeds), scan, excess, unfitted)
 
 
-def _excess(analysis: Analysis, stored: Sequence[StoredWorkspace]) -> float | None:
-    if not analysis.config.unblind:
-        return None
-    _, z = discovery(observe(compile_models([s.workspace.spec for s in stored])))
-    return float(np.nanmax(z))
+def _excess(stored: Sequence[StoredWorkspace]) -> tuple[float | None, tuple[ThetaPoint, ...]]:
+    """Return the largest local Z of the observation, and the hypotheses whose fits failed."""
+    _, found = discovery(observe(compile_models([s.workspace.spec for s in stored])))
+    good = np.isfinite(found[:, 0])
+    unfitted = tuple(s.workspace.theta for s, fitted in zip(stored, good, strict=True) if not fitted)
+    return (float(found[good, 0].max()) if good.any() else None), unfitted
 
 
 def _closures(store: Store, options: ValidityConfig, stored: Sequence[StoredWorkspace]) -> Iterator[ShapeClosure]:
@@ -168,15 +173,21 @@ def _verdicts(found: Validity) -> Iterator[Judged]:
     yield from ((spread.theta, seed_verdict(spread)) for spread in found.seeds)
     if found.scan is not None:
         yield None, global_verdict(found.scan)
-        if found.excess is not None:
-            yield None, _excess_verdict(found.scan, found.excess)
+        if found.excess is not None or found.unfitted:
+            yield None, _excess_verdict(found.scan, found.excess, found.unfitted)
 
 
-def _excess_verdict(scan: GlobalSignificance, z: float) -> Verdict:
+def _excess_verdict(scan: GlobalSignificance, z: float | None, unfitted: Sequence[ThetaPoint]) -> Verdict:
+    """Judge the largest excess; a hypothesis without a fit may hide a larger one, so that it is no pass."""
+    lost = f"the fits to the observation failed at {'; '.join(map(str, unfitted))}: an excess there is not seen"
+    if z is None:
+        return Verdict("largest_excess", "fail", float("nan"), None, _THREE_SIGMA, lost, 0.5)
     p, error = scan.p_value(z)
     message = f"the largest excess has a local Z of {z:.2f} and a global p-value of {p:.3g} ± {error:.2g}"
-    status = "pass" if p > 0.00135 else "warn"
-    return Verdict("largest_excess", status, p, error, 0.00135, message, 0.5)  # type: ignore[arg-type]
+    if unfitted:
+        message += f"; {lost}"
+    status: Status = "warn" if unfitted or p <= _THREE_SIGMA else "pass"
+    return Verdict("largest_excess", status, p, error, _THREE_SIGMA, message, 0.5)
 
 
 def _rows(analysis: Analysis, found: Validity, judged: Iterable[Judged]) -> Iterator[Mapping[str, Any]]:
@@ -229,4 +240,5 @@ def read_validity(analysis: Analysis) -> Validity:
         **{name: tuple(one(kind, row) for row in content[name]) for name, kind in kinds.items()},
         scan=None if scan is None else one(GlobalSignificance, scan),
         excess=content["excess"],
+        unfitted=tuple(map(ThetaPoint, content.get("unfitted", ()))),
     )

@@ -142,3 +142,27 @@ def test_many_data_sets_share_one_call():
     above = ((limits - best) / errors)[best > 0]
     assert len(above) == 3
     assert np.all((above > 1.6) & (above < 2.0))
+
+
+def test_a_likelihood_that_does_not_bend_gives_no_error():
+    """Of a bin without events −ln L is straight, with its minimum at μ = 0; the limit is found all the same."""
+    flat, good = (counting_spec(n) for n in (0.0, 5.0))
+    models = batched.compile_models([flat, good])
+    observation = batched.observe(models)
+    errors = batched.mu_error(models, observation.free.point)[:, 0]
+    assert np.isnan(errors[0])
+    assert errors[1] == pytest.approx(np.sqrt(5.0) / 2.0, rel=1e-6)
+    assert np.all(np.isfinite(batched.observed_limits(models, observation).mu))
+
+
+def counting_spec(n):
+    samples = [
+        {"name": "s", "data": [2.0], "modifiers": [{"name": "mu", "type": "normfactor", "data": None}]},
+        {"name": "b", "data": [3.0], "modifiers": []},
+    ]
+    return {
+        "channels": [{"name": "c", "samples": samples}],
+        "observations": [{"name": "c", "data": [n]}],
+        "measurements": [{"name": "m", "config": {"poi": "mu", "parameters": []}}],
+        "version": "1.0.0",
+    }

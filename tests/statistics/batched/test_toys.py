@@ -1,6 +1,7 @@
 """Toys against exact sums over Poisson counts, and against the model they are drawn from."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +87,25 @@ def test_no_toys_is_an_error():
     point = batched.observe(models).background.point
     with pytest.raises(ConfigurationError, match="must be positive, it is 0"):
         batched.sample(models, point.x, point.gamma, n=0, rng=np.random.default_rng(1))
+
+
+def test_toys_around_what_is_no_fit_are_no_number():
+    """A fit to one of two observations failed: CLs and p₀ of the other are what they were."""
+    models = batched.compile_models([counting(4.0, 3.0, 4), counting(4.0, 6.0, 9)])
+    observation = batched.observe(models)
+    for name in ("background", "free"):
+        fits = getattr(observation, name)
+        lost = replace(fits, flags=fits.flags | np.array([[batched.FAILED], [0]]))
+        broken = replace(observation, **{name: lost})
+        found = batched.toy_cls(models, broken, np.array([1.2, 1.2]), n=50, rng=np.random.default_rng(1))
+        p0, error = batched.toy_discovery(models, broken, n=50, rng=np.random.default_rng(1))
+        for values in (found.observed, found.error, found.band[:, 2], p0, error):
+            assert np.isnan(values).tolist() == [True, False]
+        assert found.failed.tolist() == [1.0, 0.0]
+
+
+def test_no_number_of_toys_makes_p0_zero():
+    models = batched.compile_models([counting(4.0, 3.0, 60)])
+    p0, error = batched.toy_discovery(models, batched.observe(models), n=99, rng=np.random.default_rng(1))
+    assert p0 == pytest.approx([0.01])
+    assert error > 0

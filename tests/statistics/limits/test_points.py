@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import pytest
 from scipy.optimize import brentq
-from scipy.stats import poisson
+from scipy.stats import norm, poisson
 
 from hypotheta.errors import ConfigurationError, FitError, TemplateError
 from hypotheta.parameters import ThetaPoint
@@ -22,9 +22,10 @@ from hypotheta.statistics import (
 )
 from hypotheta.statistics.batched import newton
 from hypotheta.statistics.fits.likelihood import Likelihood
+from hypotheta.statistics.limits import toys as toys_of_limits
 from hypotheta.statistics.limits.results import NUMBERS
 from hypotheta.statistics.limits.sparse import effective_background
-from hypotheta.statistics.limits.toys import crossing
+from hypotheta.statistics.limits.toys import crossing, toy_limits, toy_p0
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,10 @@ def workspaces(templates, theta, config):
         workspace = build_workspace(templates, theta, config, data=data, data_label="pseudo-data")
         found.append(dataclasses.replace(workspace, spec=scale_luminosity(workspace.spec, factor)))
     return found
+
+
+def refuse(*_, **__):
+    raise FitError("forced")
 
 
 def counting(s, b, n, *, high=100.0):
@@ -112,9 +117,6 @@ def test_a_limit_beyond_the_range_is_named(workspaces, engine):
 
 
 def test_a_fit_forced_to_fail_is_no_number(workspaces, monkeypatch):
-    def refuse(*_, **__):
-        raise FitError("forced")
-
     monkeypatch.setattr(newton, "_MAX_STEPS", 0)
     monkeypatch.setattr(Likelihood, "fit", refuse)
     for point in limit_points(workspaces, observed=True):
@@ -174,6 +176,105 @@ def test_toy_limits_of_a_counting_experiment_are_exact():
     assert point.expected_pb == pytest.approx(exact, rel=0.06)
     assert point.expected_minus1_pb < point.expected_pb < point.expected_plus1_pb
     assert not point.notes
+
+
+def test_p0_and_all_that_stands_beside_limits_from_toys(caplog):
+    s, b, n, toys = 2.0, 3.0, 5, 4000
+    one = dataclasses.replace(counting(s, b, n), mc_errors={"c": {"s": [0.1], "b": [0.3]}})
+    options = {"observed": True, "rngs": [np.random.default_rng(1)]}
+    (asymptotic,), (point,) = (limit_points([one], toys=t, **options) for t in (0, toys))
+    exact = poisson.sf(n - 1, b)
+    assert point.p0 == pytest.approx(exact, abs=5 * np.sqrt(exact / toys))
+    assert point.p0 > 1.1 * asymptotic.p0
+    assert point.z == pytest.approx(norm.isf(point.p0))
+    assert (point.cls, point.expected_no_mcstat_pb) == (None, None)
+    relative = asymptotic.expected_error_pb / asymptotic.expected_pb
+    assert point.expected_error_pb / point.expected_pb == pytest.approx(relative, rel=0.2)  # the bootstrap's own noise
+    assert point.expected_pb != pytest.approx(asymptotic.expected_pb, rel=0.01)
+    assert limit_points([counting(s, b, 1)], toys=300, **options)[0].z == 0.0  # a deficit
+    with caplog.at_level(logging.WARNING):
+        (huge,) = limit_points([counting(s, b, 60)], toys=300, **options)
+    assert huge.p0 == pytest.approx(1 / 301)
+    assert "none of 300 toys has so large an excess: p₀ is an upper and Z a lower bound" in huge.notes[0]
+
+
+def test_toys_make_no_number_that_asymptotics_could_not(workspaces):
+    one = counting(4.0, 20.0, 60, high=6.0)  # the observed limit lies beyond the range, the band within
+    (point,), (asymptotic,) = (limit_points([one], observed=True, toys=t, bootstrap=0) for t in (1000, 0))
+    assert (asymptotic.observed_pb, point.observed_pb) == (None, None)
+    assert point.expected_pb == pytest.approx(asymptotic.expected_pb, rel=0.15)
+    assert point.status == asymptotic.status
+    assert "observed: the limit σ·B < " in point.status
+    narrow = json.loads(json.dumps(workspaces[0].spec))
+    narrow["measurements"][0]["config"]["parameters"][0]["bounds"] = [[0.0, 0.5]]
+    (point,) = limit_points([dataclasses.replace(workspaces[0], spec=narrow)], toys=10)
+    assert (point.method, point.cls, set(point.band)) == ("toys", None, {None})
+
+
+def test_toys_around_what_is_no_fit_are_an_error(monkeypatch):
+    options = {"around": (1.0, 3.0), "n": 20, "level": 0.05, "rng": np.random.default_rng(1)}
+    spec = counting(4.0, 0.0, 1).spec  # one event where μ = 0 expects none
+    words = "background-only fit to the observation converged with neither engine; look for thin bins"
+    with pytest.raises(FitError, match=words):
+        toy_limits(spec, observed=True, expected=False, postfit=False, **options)
+    with pytest.raises(FitError, match=words):
+        toy_p0(spec, n=20, rng=np.random.default_rng(1))
+    with pytest.raises(FitError, match="fit to the background's Asimov set converged with neither engine"):
+        toy_limits(spec, observed=False, expected=True, postfit=False, **options)
+    honest = toys_of_limits.observe
+
+    def observe(*arguments):
+        found = honest(*arguments)
+        monkeypatch.setattr(newton, "_MAX_STEPS", 0)  # what comes after it fails
+        monkeypatch.setattr(Likelihood, "fit", refuse)
+        return found
+
+    monkeypatch.setattr(toys_of_limits, "observe", observe)
+    spec = counting(4.0, 20.0, 24).spec
+    with pytest.raises(FitError, match=r"the fit to the observation at μ = .*, or those to all of its toys, converged"):
+        toy_limits(spec, observed=True, expected=False, postfit=False, **options)
+    monkeypatch.undo()
+    monkeypatch.setattr(toys_of_limits, "observe", observe)
+    with pytest.raises(FitError, match="the fits to the observation or to all toys converged with neither engine"):
+        toy_p0(spec, n=1, rng=np.random.default_rng(4))
+
+
+@pytest.mark.parametrize("engine", ["batched", "pyhf"])
+def test_blinded_no_observation_is_looked_at(templates, theta, config, engine):
+    """Two observations far apart, both hidden: the post-fit band is the pre-fit one."""
+    expected = asimov(templates, theta, config)
+    given = [{r: factor * v for r, v in expected.items()} for factor in (0.8, 1.3)]
+    found = [build_workspace(templates, theta, config, data=d, data_label="data") for d in given]
+    options = {"engine": engine, "bootstrap": 0}
+    hidden, prefit = (limit_points(found, band=band, **options) for band in ("postfit", "prefit"))
+    opened = limit_points(found, band="postfit", observed=True, **options)
+    # an Asimov set is no secret, and may lie beside hidden data
+    mixed = limit_points([found[0], dataclasses.replace(found[1], data="asimov")], band="postfit", **options)
+    assert hidden[0].cls == hidden[1].cls
+    for name in (*NUMBERS[1:6], "expected_no_mcstat_pb"):
+        assert getattr(hidden[0], name) == getattr(hidden[1], name)
+        assert getattr(hidden[0], name) == pytest.approx(getattr(prefit[0], name), rel=1e-6)
+        assert getattr(opened[1], name) > 1.05 * getattr(opened[0], name)
+        assert getattr(mixed[0], name) == pytest.approx(getattr(prefit[0], name), rel=1e-6)
+        assert getattr(mixed[1], name) == pytest.approx(getattr(opened[1], name), rel=1e-6)
+
+
+def test_blinded_no_toys_are_drawn_around_an_observation():
+    """Background of 20 ± 30 %, which a control region knows better."""
+    found = []
+    for n in (60.0, 100.0):
+        one = counting(4.0, 20.0, 20)
+        scale = {"name": "k", "type": "normsys", "data": {"hi": 1.3, "lo": 0.77}}
+        control = {"name": "cr", "samples": [{"name": "b", "data": [100.0], "modifiers": [scale]}]}
+        one.spec["channels"][0]["samples"][1]["modifiers"] = [scale]
+        one.spec["channels"].append(control)
+        one.spec["observations"].append({"name": "cr", "data": [n]})
+        found.append(dataclasses.replace(one, data="data"))
+    low, high = (
+        limit_points([w], band="postfit", toys=1500, bootstrap=0, rngs=[np.random.default_rng(1)])[0] for w in found
+    )
+    assert low.expected_pb == high.expected_pb
+    assert low.expected_pb is not None
 
 
 def test_no_crossing_is_an_error():

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from hypotheta.errors import ConfigurationError, TemplateError
+from hypotheta.errors import ConfigurationError, FitError, TemplateError
 from hypotheta.parameters import ThetaPoint
+from hypotheta.statistics.batched import newton
+from hypotheta.statistics.fits.likelihood import Likelihood
 from hypotheta.statistics.validity import GlobalSignificance, global_significance, global_verdict
 
 
@@ -59,7 +61,9 @@ def test_what_is_no_scan(scan):
 def test_from_local_to_global():
     largest = tuple(np.linspace(0.0, 3.0, 301).tolist())
     result = GlobalSignificance((), largest, 1.0, 0.5, 0.01, 0.0)
-    assert result.p_value(1.5) == pytest.approx((151 / 301, np.sqrt(151 * 150 / 301**3)))
+    # the observation is one more data set: (k + 1)/(n + 1)
+    assert result.p_value(1.5) == pytest.approx((152 / 302, np.sqrt(152 * 150 / 302**2 / 301)))
+    assert result.p_value(4.0)[0] == pytest.approx(1 / 302)
     assert result.p_value(4.0)[1] > 0
     assert result.p_value_from_crossings(1.0) == pytest.approx(norm.sf(1.0) + 0.5)
     assert result.p_value_from_crossings(3.0) == pytest.approx(norm.sf(3.0) + 0.5 * np.exp(-4.0))
@@ -71,3 +75,21 @@ def test_crossings_that_were_missed_are_named():
     verdict = global_verdict(many)
     assert verdict.status == "fail"
     assert verdict.message.endswith("too far apart to count crossings")
+
+
+@pytest.mark.parametrize(("largest", "crossings", "sign"), [(5.0, 5.0, -1.0), (0.0, 0.0, 1.0)])
+def test_where_all_or_no_toys_are_beyond_z_is_what_toys_can_tell(largest, crossings, sign):
+    verdict = global_verdict(GlobalSignificance((), (largest,) * 99, 1.0, crossings, 0.0, 0.0))
+    assert verdict.value == pytest.approx(sign * norm.isf(0.01))
+    assert np.isfinite([verdict.error, verdict.expected]).all()
+    assert verdict.status == "pass"
+
+
+def test_a_scan_whose_fits_fail_is_no_scan(scan, monkeypatch):
+    def refuse(*_, **__):
+        raise FitError("forced")
+
+    monkeypatch.setattr(newton, "_MAX_STEPS", 0)
+    monkeypatch.setattr(Likelihood, "fit", refuse)
+    with pytest.raises(FitError, match="the fits of 3 of 3 toys of the scan failed; look for thin bins, or draw more"):
+        run(*scan(0.0, 0.2), n=3)

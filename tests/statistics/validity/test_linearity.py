@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hypotheta.errors import ConfigurationError
+from hypotheta.errors import ConfigurationError, FitError
 from hypotheta.statistics import build_workspace
 from hypotheta.statistics.validity import injection, injection_verdicts
 from hypotheta.statistics.validity.toys import negative_range
@@ -54,3 +54,18 @@ def test_a_fit_that_finds_too_much_is_found_out(counting):
 def test_nothing_to_study():
     with pytest.raises(ConfigurationError, match="needs at least one workspace"):
         injection([], rng=np.random.default_rng(1))
+
+
+def test_toys_without_an_error_have_no_pull(counting):
+    """A bin of two expected events is empty in e⁻² of the toys, and ln L does not bend there."""
+    (result,) = injection([counting(2.0, 10.0)], rng=np.random.default_rng(1), n=2000, strengths=(0.0, 1.0))
+    empty = np.mean(np.exp(-2.0 - 10.0 * np.array(result.injected)))
+    assert result.without_error == pytest.approx(empty, abs=5 * np.sqrt(empty / 4000))
+    # the others have (n − b)/√n
+    counts = np.random.default_rng(2).poisson(2.0, 100_000)
+    pulls = (counts[counts > 0] - 2.0) / np.sqrt(counts[counts > 0])
+    assert result.pull_mean[0] == pytest.approx(pulls.mean(), abs=5 * result.pull_mean_error[0])
+    assert result.pull_width[0] == pytest.approx(pulls.std(), abs=5 * result.pull_width_error[0])
+    assert "of the toys have no error of μ" in list(injection_verdicts(result))[1].message
+    with pytest.raises(FitError, match=r"of 2 toys at mass = 1000, 2 have a fit and 0 an error of μ; draw more"):
+        injection([counting(0.001, 10.0)], rng=np.random.default_rng(1), n=2, strengths=(0.0,))

@@ -83,7 +83,7 @@ def expected_limits(
     """
     x, gamma, failed = background_of(models, observation)
     data = asimov(models, x, gamma)
-    sigma = mu_error(models, evaluate(models, data, x))
+    sigma = _scale(models, evaluate(models, data, x))
     target = norm.isf(level * norm.cdf(n_sigma)) + np.asarray(n_sigma, dtype=np.float64)
     tracker = Tracker(models, _repeat(data, len(target)), np.repeat(x, len(target), axis=1))
 
@@ -109,7 +109,7 @@ def observed_limits(models: Models, observation: Observation, *, level: float = 
     x, gamma, failed = background_of(models, observation)
     both, tracker = _pair(models, observation, x, gamma)
     n = x.shape[1]
-    error = mu_error(models, evaluate(models, both.take(slice(None), slice(n, None)), x))
+    error = _scale(models, evaluate(models, both.take(slice(None), slice(n, None)), x))
     start = observation.free.point.x[..., 0] + error * norm.isf(0.5 * level)
 
     def excess(mu: Floats, again: bool) -> tuple[Floats, Floats]:
@@ -157,6 +157,12 @@ def cls_curves(
     all_flags = np.bitwise_or.reduce(flags, axis=1) | failed | observation.free.flags
     good = all_flags & FAILED == 0
     return np.where(good, observed, np.nan), np.where(good[..., None], expected, np.nan), all_flags
+
+
+def _scale(models: Models, point: Point) -> Floats:
+    """Return the error of μ, with which the search for a root starts; 1 where there is none."""
+    error = mu_error(models, point)
+    return np.where(np.isfinite(error), error, 1.0)
 
 
 def _root(point: Point) -> tuple[Floats, Floats]:

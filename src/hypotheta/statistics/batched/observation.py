@@ -60,12 +60,12 @@ def discovery(observation: Observation) -> tuple[Floats, Floats]:
 
 
 def mu_error(models: Models, point: Point) -> Floats:
-    """Return the Gaussian error of μ from the curvature at fits, (W, R); 1 where there is none."""
+    """Return the Gaussian error of μ from the curvature at fits, (W, R); NaN where that gives none."""
     free = ~models.fixed[:, None]
     identity = np.eye(free.shape[-1])
     hessian = np.where(free[..., :, None] & free[..., None, :], point.hessian, identity)
     variance = np.linalg.pinv(hessian, hermitian=True)[..., 0, 0]
-    return np.sqrt(np.where(variance > 0, variance, 1.0))
+    return np.sqrt(np.where(variance > 0, variance, np.nan))
 
 
 def background_of(models: Models, observation: Observation | None) -> tuple[Floats, Floats | None, Flags]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from hypotheta.errors import ConfigurationError
-from hypotheta.statistics.batched.arrays import Data
+from hypotheta.statistics.batched.arrays import Data, Point
 from hypotheta.statistics.batched.engine import FAILED, TWO_MINIMA, fit
 from hypotheta.statistics.batched.likelihood import asimov
 from hypotheta.statistics.batched.models import Models
@@ -29,12 +29,12 @@ class ToyCls:
     """CLs(μ) from toys of W models.
 
     Args:
-        observed: CLs of the observation, (W,).
+        observed: CLs of the observation, (W,); NaN, as all that follows from it, where a fit to the observation failed.
         band: CLs of background-only toys at −2σ … +2σ of the limit, (W, 5).
         error: binomial error of ``observed``, (W,).
         q_signal, q_background: q̃_μ of the toys of each hypothesis, (W, n); NaN where a fit failed.
         q_observed: q̃_μ of the observation, (W,).
-        failed: share of toys whose fits failed, (W,).
+        failed: share of toys without a q̃_μ, (W,).
     """
 
     observed: Floats
@@ -117,7 +117,8 @@ def toy_cls(models: Models, observation: Observation, mu: Floats, *, n: int, rng
     background = observation.background.point
     signal = fit(models, observation.data, background.x, mu=mu[:, None], again=True)
     q_observed, _ = q_tilde(models, observation.data, observation.free.point.x, mu)
-    q = [q_tilde(models, sample(models, p.x, p.gamma, n=n, rng=rng), p.x, mu)[0] for p in (signal.point, background)]
+    lost = (signal.flags | observation.background.flags | observation.free.flags) & FAILED != 0
+    q = [_toys(models, point, lost, mu, n, rng) for point in (signal.point, background)]
     rows = [_cls(*pair) for pair in zip(q[0], q[1], q_observed[:, 0], strict=True)]
     observed, band, error = (np.array(column) for column in zip(*rows, strict=True))
     failed = np.isnan(np.concatenate(q, axis=1)).mean(-1)
@@ -127,7 +128,10 @@ def toy_cls(models: Models, observation: Observation, mu: Floats, *, n: int, rng
 def toy_discovery(
     models: Models, observation: Observation, *, n: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Return p₀ from background-only toys and its binomial error, (W,) each.
+    """Return p₀ from background-only toys and its binomial error, (W,) each; NaN after a failed fit.
+
+    Of n toys, k of which have a q₀ of at least the observed one, it is (k + 1)/(n + 1): the observation is one more
+    data set, and no number of toys makes p₀ = 0.
 
     Args:
         models: W models.
@@ -137,15 +141,29 @@ def toy_discovery(
     """
     background, mu = observation.background.point, np.zeros(len(models))
     q_observed, _ = q_tilde(models, observation.data, observation.free.point.x, mu)
-    q, _ = q_tilde(models, sample(models, background.x, background.gamma, n=n, rng=rng), background.x, mu)
+    lost = (observation.background.flags | observation.free.flags) & FAILED != 0
+    q = _toys(models, background, lost, mu, n, rng)
     good = np.isfinite(q)
-    p = np.sum(good & (q >= q_observed - 1e-9), -1) / good.sum(-1)
-    return p, np.sqrt(p * (1.0 - p) / good.sum(-1))
+    size = good.sum(-1)
+    p = (np.sum(good & (q >= q_observed - 1e-9), -1) + 1) / (size + 1)
+    p = np.where(np.isnan(q_observed[:, 0]) | (size == 0), np.nan, p)
+    return p, np.sqrt(p * (1.0 - p) / np.maximum(size, 1))
+
+
+def _toys(
+    models: Models, point: Point, lost: NDArray[np.bool_], mu: Floats, n: int, rng: np.random.Generator
+) -> Floats:
+    """Return q̃_μ of n toys drawn at fitted parameters, (W, n); NaN where these are no fit, (W, 1)."""
+    x = np.where(lost[..., None], models.start[:, None], point.x)
+    gamma = np.where(lost[..., None], 1.0, point.gamma)
+    return np.where(lost, np.nan, q_tilde(models, sample(models, x, gamma, n=n, rng=rng), x, mu)[0])
 
 
 def _cls(q_signal: Floats, q_background: Floats, observed: float) -> tuple[float, Floats, float]:
     """Return CLs, the quantiles of CLs among background toys, and the binomial error of CLs."""
     signal, background = (np.sort(q[np.isfinite(q)]) for q in (q_signal, q_background))
+    if not (len(signal) and len(background)):
+        return float("nan"), np.full(len(BAND), np.nan), float("nan")
 
     def tail(q: Floats, at: Floats | float) -> Floats:
         return np.asarray(1.0 - np.searchsorted(q, np.asarray(at) - 1e-9) / len(q))

@@ -6,8 +6,9 @@ bins that set the limit expect few, the note of a point says so, and ``toys`` re
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from hypotheta.statistics.batched import (
     TWO_MINIMA,
     Models,
     Observation,
-    asimov,
     cls_curves,
     compile_models,
     discovery,
@@ -29,10 +29,11 @@ from hypotheta.statistics.batched import (
     observed_limits,
 )
 from hypotheta.statistics.fits.likelihood import Likelihood, numpy_backend
+from hypotheta.statistics.limits.blinding import background_only, is_shown, shown_data
 from hypotheta.statistics.limits.bootstrap import relative_mc_error
 from hypotheta.statistics.limits.results import NUMBERS, Band, ClsCurve, Engine, LimitPoint, limit_point, within_range
 from hypotheta.statistics.limits.sparse import few_events
-from hypotheta.statistics.limits.toys import toy_limits
+from hypotheta.statistics.limits.toys import toy_limits, toy_p0
 from hypotheta.statistics.switches import without_mc_statistics
 from hypotheta.statistics.workspace import Workspace
 
@@ -66,10 +67,12 @@ def limit_points(
         observed: compute the observed limits, p₀ and Z as well (unblinded, or pseudo-data).
         expected: compute the expected band.
         band: Asimov set of the expected band: nuisances at their nominal values (``prefit``, blind), or at the
-            background-only fit to the observation (``postfit``, pyhf's habit).
+            background-only fit to the observation (``postfit``, pyhf's habit). Without ``observed`` no observation but
+            an Asimov set is looked at, and the band is pre-fit.
         level: 1 − confidence level.
         bootstrap: replicas for the MC error of the median; 0 for none.
-        toys: toys of each hypothesis at each of 12 values of μ; 0 for asymptotic formulas. Batched engine only.
+        toys: toys of each hypothesis at each of 12 values of μ, and of the background for p₀; 0 for asymptotic
+            formulas. Batched engine only.
         rngs: random numbers of each workspace; fixed seeds when None.
 
     Returns:
@@ -101,7 +104,7 @@ def limit_points(
         for draft, rng in zip(drafts, rngs, strict=True):
             draft.bootstrap(bootstrap, rng)
             if toys:
-                draft.toys(toys, observed, expected, band, level, rng)
+                draft.toys(toys, observed, band, level, rng)
         points = [draft.finish() for draft in drafts]
     return [_noted(p, w) for p, w in zip(points, workspaces, strict=True)]
 
@@ -143,27 +146,40 @@ class _Draft:
             relative = relative_mc_error(likelihood, self.workspace.mc_errors, median, n=n, rng=rng)
         self.values["expected_error_pb"] = relative * median
 
-    def toys(self, n: int, observed: bool, expected: bool, band: Band, level: float, rng: np.random.Generator) -> None:
-        """Replace asymptotic limits by those of toys."""
-        around = [v for name in NUMBERS[:6] if (v := self.values.pop(name, None)) is not None]
-        if not around:
-            return  # the reason stands in the status
-        try:
-            found, notes = toy_limits(
-                self.workspace.spec,
-                around=(min(around), max(around)),
-                observed=observed,
-                expected=expected,
-                postfit=band == "postfit",
-                n=n,
+    def toys(self, n: int, observed: bool, band: Band, level: float, rng: np.random.Generator) -> None:
+        """Replace asymptotic limits, p₀ and Z by those of toys; what toys do not give is left out."""
+        limits = {name: v for name in NUMBERS[:6] if (v := self.values.pop(name, None)) is not None}
+        found: dict[str, float] = {}
+        if limits:  # else the reason stands in the status
+            calculate = partial(
+                toy_limits,
+                around=(min(limits.values()), max(limits.values())),
+                observed="observed_pb" in limits,
+                expected="expected_pb" in limits,
+                postfit=band == "postfit" and is_shown(self.workspace, observed),
                 level=level,
-                rng=rng,
             )
-            self.values |= within_range(found, self.workspace.poi_range)
-            self.notes += notes
+            found = self._try("toys", calculate, n, rng)
+        error = self.values.pop("expected_error_pb", None)
+        if error is not None and "expected_pb" in found:
+            found["expected_error_pb"] = error * found["expected_pb"] / limits["expected_pb"]
+        if self.values.pop("p0", None) is not None:
+            del self.values["z"]
+            found |= self._try("p0 of toys", toy_p0, n, rng)
+        self.values |= {**found, "toys": n, "method": "toys", "expected_no_mcstat_pb": None, "cls": None}
+
+    def _try(
+        self, what: str, calculate: Callable[..., tuple[dict[str, float], list[str]]], n: int, rng: np.random.Generator
+    ) -> dict[str, float]:
+        """Return numbers from toys, after taking their notes; none, and a failure, where there are none."""
+        try:
+            found, notes = calculate(self.workspace.spec, n=n, rng=rng)
+            within_range(found, self.workspace.poi_range)
         except FitError as err:
-            self.failures.append(f"toys: {err}")
-        self.values |= {"toys": n, "method": "toys"}
+            self.failures.append(f"{what}: {err}")
+            return {}
+        self.notes += notes
+        return found
 
     def finish(self) -> LimitPoint:
         """Return the point."""
@@ -184,7 +200,8 @@ def _asymptotic(
     drafts = [_Draft(w) for w in workspaces]
     models = compile_models([w.spec for w in workspaces])
     postfit = band == "postfit"
-    observation = observe(models) if observed or postfit else None
+    shown = np.array([is_shown(w, observed) for w in workspaces])
+    observation = observe(models, shown_data(models, shown)) if observed or postfit else None
     centre = np.full(len(models), np.nan)
     if expected:
         roots = expected_limits(models, observation=observation if postfit else None, level=level)
@@ -192,7 +209,7 @@ def _asymptotic(
         for i, draft in enumerate(drafts):
             draft.add("expected", NUMBERS[1:6], roots.mu[i], roots.flags[i])
         bare = compile_models([without_mc_statistics(w.spec) for w in workspaces])
-        fitted = observe(bare) if postfit else None
+        fitted = observe(bare, shown_data(bare, shown)) if postfit else None
         roots = expected_limits(bare, observation=fitted, level=level, n_sigma=(0,))
         for i, draft in enumerate(drafts):
             draft.add("expected without MC statistics", ["expected_no_mcstat_pb"], roots.mu[i], roots.flags[i])
@@ -226,7 +243,7 @@ def _curves(
     if observation is not None:
         values, band, _ = cls_curves(some, observation.take(known), mu, postfit=postfit)
     else:  # blinded: the Asimov set stands for the observation, and its own CLs is not kept
-        blind = fitted.take(known) if postfit and fitted is not None else _nominal(some)
+        blind = fitted.take(known) if postfit and fitted is not None else background_only(some)
         values, band, _ = cls_curves(some, blind, mu, postfit=True)
     for i, draft in enumerate(drafts[k] for k in known):
         draft.values["cls"] = ClsCurve(
@@ -234,12 +251,6 @@ def _curves(
             None if observation is None else _numbers(values[i]),
             tuple(_numbers(curve) for curve in band[i].T) if expected else None,
         )
-
-
-def _nominal(models: Models) -> Observation:
-    start = models.start[:, None].copy()
-    start[..., 0] = 0.0
-    return observe(models, asimov(models, start))
 
 
 def _numbers(values: Floats) -> tuple[float | None, ...]:

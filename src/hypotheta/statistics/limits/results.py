@@ -17,6 +17,7 @@ from hypotheta.errors import ConfigurationError, FitError
 from hypotheta.parameters import ParameterSpace, ThetaPoint
 from hypotheta.statistics.fits.likelihood import Likelihood, numpy_backend
 from hypotheta.statistics.limits.asymptotic import expected_limits, observed_limit
+from hypotheta.statistics.limits.blinding import is_shown
 from hypotheta.statistics.limits.bootstrap import relative_mc_error
 from hypotheta.statistics.switches import without_mc_statistics
 from hypotheta.statistics.workspace import DataLabel, SignalTemplate, Workspace
@@ -73,7 +74,7 @@ class LimitPoint:
 
     Args:
         theta: the hypothesis.
-        method: asymptotic formulas, or toys.
+        method: asymptotic formulas, or toys; limits from toys have no CLs curve and no limit without MC statistics.
         signal_template: whether the signal was simulated at this θ.
         data: what was observed; ``asimov`` is the blinded default.
         observed_pb: observed limit; None when blinded.
@@ -89,7 +90,7 @@ class LimitPoint:
         notes: what is worth knowing of numbers that did converge, as a second minimum.
         best_fit_pb: best-fit σ·B ≥ 0; None when blinded.
         p0: local p-value of the background-only hypothesis, from q₀; None when blinded.
-        z: the same in standard deviations; 0 for a deficit.
+        z: the same in standard deviations; 0 for a deficit (whose p₀ is 1/2 asymptotically, and 1 of toys).
         cls: CLs curves.
         toys: toys of each hypothesis at each μ, for ``method`` toys.
     """
@@ -203,7 +204,8 @@ def limit_point(
         observed: compute the observed limit, p₀ and Z as well (unblinded, or pseudo-data).
         expected: compute the expected band.
         band: Asimov set of the expected band: nuisances at their nominal values (``prefit``, blind), or at the
-            background-only fit to the observation (``postfit``, pyhf's habit).
+            background-only fit to the observation (``postfit``, pyhf's habit). Without ``observed`` no observation but
+            an Asimov set is looked at, and the band is pre-fit.
         level: 1 − confidence level.
         bootstrap: replicas for the MC error of the median; 0 for none.
         rng: random numbers of the bootstrap; a fixed seed when None.
@@ -213,6 +215,8 @@ def limit_point(
     """
     if band not in ("prefit", "postfit"):
         raise ConfigurationError(f"the expected band is 'prefit' or 'postfit', not '{band}'")
+    if not is_shown(workspace, observed):
+        band = "prefit"  # what is blinded moves no nuisance either
     numbers: dict[str, float] = {}
     failures: list[str] = []
 

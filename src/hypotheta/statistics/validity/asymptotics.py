@@ -13,8 +13,8 @@ from scipy.stats import norm
 from hypotheta.diagnostics.verdicts import Verdict, judge
 from hypotheta.errors import FitError
 from hypotheta.parameters import ThetaPoint
-from hypotheta.statistics.batched import expected_limits, q_tilde
-from hypotheta.statistics.validity.toys import Truth, compiled
+from hypotheta.statistics.batched import q_tilde
+from hypotheta.statistics.validity.toys import Truth, compiled, median_limits
 from hypotheta.statistics.workspace import Workspace
 
 __all__ = ["ToyMedian", "toy_median_verdict", "toy_medians"]
@@ -67,10 +67,10 @@ def toy_medians(
         level: 1 − confidence level.
 
     Raises:
-        FitError: when the toys exclude a limit between a quarter and four times the asymptotic one.
+        FitError: when a workspace has no asymptotic limit, or the toys exclude one between a quarter and four times it.
     """
     models = compiled(workspaces)
-    asymptotic = expected_limits(models, level=level, n_sigma=(0,)).mu[:, 0]
+    asymptotic = median_limits(models, workspaces, level=level)
     drawn = []
     for factor in _AROUND:
         mu = factor * asymptotic

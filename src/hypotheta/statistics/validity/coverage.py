@@ -12,8 +12,8 @@ from scipy.stats import norm
 
 from hypotheta.diagnostics.verdicts import Verdict, judge
 from hypotheta.parameters import ThetaPoint
-from hypotheta.statistics.batched import asimov, expected_limits
-from hypotheta.statistics.validity.toys import Truth, compiled, converged
+from hypotheta.statistics.batched import asimov
+from hypotheta.statistics.validity.toys import Truth, compiled, converged, median_limits
 from hypotheta.statistics.workspace import Workspace
 
 __all__ = ["Coverage", "coverage", "coverage_verdicts", "gaussian_cls_coverage"]
@@ -94,9 +94,12 @@ def coverage(
 
     Returns:
         A result a workspace and strength.
+
+    Raises:
+        FitError: when a workspace has no expected limit.
     """
     models = compiled(workspaces)
-    unit = expected_limits(models, level=level, n_sigma=(0,)).mu[:, 0]
+    unit = median_limits(models, workspaces, level=level)
     found = []
     for strength in strengths:
         truth = Truth(models, strength * unit)

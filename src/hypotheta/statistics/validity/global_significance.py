@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from scipy.stats import norm
 
 from hypotheta.diagnostics.verdicts import Verdict, judge
-from hypotheta.errors import ConfigurationError, TemplateError
+from hypotheta.errors import ConfigurationError, FitError, TemplateError
 from hypotheta.parameters import ThetaPoint
 from hypotheta.statistics.batched import Data, Models, q_tilde
 from hypotheta.statistics.validity.toys import compiled, yields
@@ -67,9 +67,12 @@ class GlobalSignificance:
     failed: float
 
     def p_value(self, z: float) -> tuple[float, float]:
-        """Return the share of toys with a local Z of at least z somewhere, and its binomial error."""
+        """Return the p-value of a local Z of at least z somewhere, and its binomial error.
+
+        Of n toys, k of which reach z, it is (k + 1)/(n + 1), never 0: the observation is one more data set.
+        """
         n = len(self.largest)
-        p = float(np.mean(np.array(self.largest) >= z))
+        p = (float(np.sum(np.array(self.largest) >= z)) + 1.0) / (n + 1.0)
         return p, float(np.sqrt(max(p * (1.0 - p), 1.0 / n) / n))
 
     def p_value_from_crossings(self, z: float) -> float:
@@ -100,6 +103,7 @@ def global_significance(
     Raises:
         ConfigurationError: with less than two hypotheses, or more than one parameter of θ.
         TemplateError: when the events do not make up the background templates, or weigh less than 0.
+        FitError: when the fits of all toys failed, or of all but one.
     """
     order = sorted(range(len(workspaces)), key=lambda i: tuple(workspaces[i].theta.values.values()))
     if len(order) < 2 or any(len(w.theta.values) != 1 for w in workspaces):
@@ -110,6 +114,8 @@ def global_significance(
     _check(chosen, models, events, bins)
     z = np.concatenate([_local(models, data) for data in _toys(models, events, bins, n, rng)], axis=1)
     good = np.isfinite(z).all(axis=0)
+    if good.sum() < 2:
+        raise FitError(f"the fits of {n - good.sum()} of {n} toys of the scan failed; look for thin bins, or draw more")
     z = z[:, good]
     crossings = np.sum((z[:-1] < level) & (z[1:] >= level), axis=0)
     return GlobalSignificance(
@@ -131,7 +137,9 @@ def global_verdict(result: GlobalSignificance, *, local: float = 2.0, tolerance:
         tolerance: harmless difference of the global Z.
     """
     p, error = result.p_value(local)
-    z, other = float(norm.isf(p)), float(norm.isf(result.p_value_from_crossings(local)))
+    # n toys tell no p-value from 0 or from 1 that is closer to it than one of them, and Z is infinite there
+    end = 1.0 / (len(result.largest) + 1.0)
+    z, other = (float(norm.isf(np.clip(v, end, 1.0 - end))) for v in (p, result.p_value_from_crossings(local)))
     # dZ/dp = −1/φ(Z)
     z_error = error / float(norm.pdf(z))
     message = (

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypotheta.diagnostics.verdicts import Verdict, judge
+from hypotheta.errors import FitError
 from hypotheta.parameters import ThetaPoint
-from hypotheta.statistics.batched import expected_limits, mu_error
-from hypotheta.statistics.validity.toys import Truth, compiled, converged, negative_range
+from hypotheta.statistics.batched import mu_error
+from hypotheta.statistics.validity.toys import Truth, compiled, converged, median_limits, negative_range
 from hypotheta.statistics.workspace import Workspace
 
 __all__ = ["STRENGTHS", "InjectionResult", "injection", "injection_verdicts"]
@@ -21,6 +22,8 @@ Floats = NDArray[np.float64]
 
 #: injected signals in units of the median expected limit
 STRENGTHS = (0.0, 0.5, 1.0, 2.0)
+#: moments of μ̂ and of the pulls of one strength, and shares of toys
+_Point = tuple[tuple[float, ...], tuple[float, ...], float, float]
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class InjectionResult:
         offset, offset_error: of that line at μ = 0, pb.
         toys: toys a point.
         failed: share of fits that did not converge.
+        without_error: share of toys whose likelihood bends the wrong way at its minimum: they have no σ̂ and no pull.
     """
 
     theta: ThetaPoint
@@ -53,6 +57,7 @@ class InjectionResult:
     offset_error: float
     toys: int
     failed: float
+    without_error: float = 0.0
 
 
 def injection(
@@ -75,17 +80,20 @@ def injection(
 
     Returns:
         A result a workspace.
+
+    Raises:
+        FitError: when a workspace has no expected limit, or no two toys with a fit and an error of μ.
     """
-    models, low = compiled(workspaces), negative_range(workspaces)
-    unit = expected_limits(models, n_sigma=(0,)).mu[:, 0]
+    models = compiled(workspaces)
+    unit, low = median_limits(models, workspaces), negative_range(workspaces)
     found = []
     for strength in strengths:
         truth = Truth(models, strength * unit)
         fits = truth.fit(truth.toys(n, rng), poi_low=low)
         mu = fits.point.x[..., 0]
         pull = (mu - truth.mu[:, None]) / mu_error(models, fits.point)
-        good = converged(fits)
-        found.append([(_moments(m[g]), _moments(p[g]), 1.0 - g.mean()) for m, p, g in zip(mu, pull, good, strict=True)])
+        columns = zip(workspaces, mu, pull, converged(fits), strict=True)
+        found.append([_point(workspace.theta, *column) for workspace, *column in columns])
     return [
         _result(workspace.theta, [float(s * unit[w]) for s in strengths], [point[w] for point in found], n)
         for w, workspace in enumerate(workspaces)
@@ -111,7 +119,20 @@ def injection_verdicts(result: InjectionResult, *, tolerance: float = 0.02) -> I
         message = (
             f"the {name.replace('_', ' ')} at μ = {result.injected[i]:.3g} pb is {values[i]:.3f} ± {errors[i]:.3f}"
         )
+        if result.without_error > 0:
+            message += f"; {100 * result.without_error:.2g} % of the toys have no error of μ and were left out"
         yield Verdict(f"injection_{name}", status, values[i], errors[i], limit, message, expected)
+
+
+def _point(theta: ThetaPoint, mu: Floats, pull: Floats, good: NDArray[np.bool_]) -> _Point:
+    """Return the moments of μ̂ and of the pulls, and the shares of toys without a fit and without an error."""
+    known = good & np.isfinite(pull)
+    if known.sum() < 2:
+        raise FitError(
+            f"of {len(mu)} toys at {theta}, {good.sum()} have a fit and {known.sum()} an error of μ; draw more, or "
+            "look for thin bins in its templates"
+        )
+    return _moments(mu[good]), _moments(pull[known]), float(1.0 - good.mean()), float((good & ~known).mean())
 
 
 def _moments(x: Floats) -> tuple[float, float, float, float]:
@@ -121,9 +142,7 @@ def _moments(x: Floats) -> tuple[float, float, float, float]:
     return mean, width / len(x) ** 0.5, width, float(np.sqrt(max(fourth - width**4, 0.0) / len(x)) / (2.0 * width))
 
 
-def _result(
-    theta: ThetaPoint, injected: list[float], points: list[tuple[tuple[float, ...], tuple[float, ...], float]], n: int
-) -> InjectionResult:
+def _result(theta: ThetaPoint, injected: list[float], points: list[_Point], n: int) -> InjectionResult:
     mu, pull = (np.array([p[i] for p in points]) for i in (0, 1))
     design = np.stack([np.ones(len(injected)), np.array(injected)]) / mu[:, 1]
     covariance = np.linalg.inv(design @ design.T)
@@ -144,4 +163,5 @@ def _result(
         offset_error=float(errors[0]),
         toys=n,
         failed=float(np.mean([p[2] for p in points])),
+        without_error=float(np.mean([p[3] for p in points])),
     )

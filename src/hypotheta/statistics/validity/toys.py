@@ -1,4 +1,4 @@
-"""Pseudo-experiments that the studies share: models of workspaces, a truth, fits with μ free to go negative.
+"""What the studies share: models, their expected limits, a truth for toys, fits with μ free to go negative.
 
 Which one do I use? The studies call these; `sample` and `fit` of the batched engine do the work.
 """
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hypotheta.errors import ConfigurationError
-from hypotheta.statistics.batched import FAILED, Data, Fits, Models, compile_models, fit, sample
+from hypotheta.errors import ConfigurationError, FitError
+from hypotheta.statistics.batched import FAILED, Data, Fits, Models, compile_models, expected_limits, fit, sample
 from hypotheta.statistics.workspace import Workspace
 
-__all__ = ["Truth", "compiled", "converged", "negative_range", "yields"]
+__all__ = ["Truth", "compiled", "converged", "median_limits", "negative_range", "yields"]
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +30,27 @@ def compiled(workspaces: Sequence[Workspace]) -> Models:
     if not workspaces:
         raise ConfigurationError("a study of validity needs at least one workspace")
     return compile_models([w.spec for w in workspaces])
+
+
+def median_limits(models: Models, workspaces: Sequence[Workspace], *, level: float = 0.05) -> Floats:
+    """Return the median expected limits, the unit of what a study injects, (W,).
+
+    Args:
+        models: W models.
+        workspaces: of which they are.
+        level: 1 − confidence level.
+
+    Raises:
+        FitError: naming the hypotheses at which there is none.
+    """
+    limits = expected_limits(models, level=level, n_sigma=(0,)).mu[:, 0]
+    lost = [str(w.theta) for w, limit in zip(workspaces, limits, strict=True) if not np.isfinite(limit)]
+    if lost:
+        raise FitError(
+            f"there is no expected limit at {'; '.join(lost)}: its fits converged with neither engine; look for thin "
+            "bins or wild variations in its templates, or leave the hypothesis out of the study"
+        )
+    return limits
 
 
 @dataclass(frozen=True, eq=False)
