@@ -111,8 +111,8 @@ def _gains(study: NuisanceStudy, setting: tuple[str, ...], there: Sequence[Theta
         f"{verb} {words(name)}, {_change(ratios)} in the median with an error of {100 * ratios.typical_error:.1f} % "
         f"each (lower by more than two errors at {ratios.lower} of {len(ratios.ratio)} hypotheses, higher at "
         f"{ratios.higher}).",
-        f"With the {nuisance} known for both it would be {known:+.1f} %, which is not the {nuisance}, and the noise of "
-        f"the simulated templates makes up about {100 * float(np.median(ratios.bias)):+.1f} %.",
+        f"With the {nuisance} known for both it is {known:+.1f} %, so that only the rest comes of the {nuisance}; "
+        f"about {100 * float(np.median(ratios.bias)):+.1f} % is noise of the simulated templates.",
     ]
 
 
@@ -168,7 +168,7 @@ def nuisance_table(study: NuisanceStudy) -> Table:
     """
     body = []
     for setting in study.settings:
-        case = "" if study.other is None else f"{'without' if setting else 'with'} {words(study.other)}"
+        case = "" if study.other is None else "without" if setting else "with"
         rows = [(f"{words(study.reference)}, {words(study.nuisance)} known", study.reference, True)]
         rows += [(words(name), name, False) for name in study.discriminants if name != study.reference]
         for shown, name, known in rows:
@@ -178,8 +178,8 @@ def nuisance_table(study: NuisanceStudy) -> Table:
                 known_too = "" if known else f"{np.median(_known_in_both(study, name, setting)):.3f}"
                 without_mc = f"{bare.median:.3f}" if len(bare.ratio) else ""
                 body.append([case, shown, *_summary(with_mc), known_too, without_mc])
-    numbers = ["median", "lowest", "highest", "error of one", "lower", "higher", "noise"]
-    columns = ["case", "discriminant", *numbers, f"{words(study.nuisance)} known for both", "no MC statistics"]
+    numbers = ["median", "range", "error of one", "lower / higher", "noise"]
+    columns = [words(study.other or ""), "discriminant", *numbers, f"{words(study.nuisance)} known", "no MC stat."]
     caption = (
         f"Limit over that of {words(study.reference)} along all hypotheses; at how many it is lower or higher by more "
         f"than two errors; what the noise of the templates adds to the median; the median with the "
@@ -189,7 +189,10 @@ def nuisance_table(study: NuisanceStudy) -> Table:
 
 
 def _summary(ratios: _Ratios) -> list[str]:
-    numbers = (ratios.median, ratios.ratio.min(), ratios.ratio.max(), ratios.typical_error)
-    n = len(ratios.ratio)
-    counts = (f"{ratios.lower} of {n}", f"{ratios.higher} of {n}")
-    return [*(f"{value:.3f}" for value in numbers), *counts, f"{np.median(ratios.bias):+.3f}"]
+    return [
+        f"{ratios.median:.3f}",
+        f"{ratios.ratio.min():.3f} … {ratios.ratio.max():.3f}",
+        f"{ratios.typical_error:.3f}",
+        f"{ratios.lower} / {ratios.higher} of {len(ratios.ratio)}",
+        f"{np.median(ratios.bias):+.3f}",
+    ]
