@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from hypotheta.parameters import ThetaPoint
 from hypotheta.report import nuisance_table, nuisance_text
 from hypotheta.statistics import NuisanceStudy, StudyPoint
@@ -42,6 +44,12 @@ def test_places_are_named_where_it_matters_and_where_not():
     assert "lower by more than two errors at 2 of 2 hypotheses, higher at 0" in text
     assert "With the jes known for both it is -1.0 %, so that only the rest comes of the jes" in text
     assert "about -1.5 % is noise of the simulated templates" in text
+
+
+@pytest.mark.parametrize(("known", "part"), [(0.99, "only the rest"), (0.93, "nothing of it"), (1.01, "all of it")])
+def test_a_gain_that_stays_with_the_nuisance_known_does_not_come_of_it(known, part):
+    (text,) = nuisance_text(study((0.9, 0.9, 0.9), {"network_t": 0.94}, other=None, known=known))
+    assert f"With the jes known for both it is {100 * (known - 1):+.1f} %, so that {part} comes of the jes" in text
 
 
 def test_nothing_is_praised_that_is_worse():

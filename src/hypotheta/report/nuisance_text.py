@@ -106,12 +106,19 @@ def _gains(study: NuisanceStudy, setting: tuple[str, ...], there: Sequence[Theta
     name = min(found, key=lambda other: found[other].median)
     ratios, nuisance = found[name], words(study.nuisance)
     verb = "The best other discriminant there is" if ratios.median < 1.0 else "None is better there; the nearest is"
-    known = 100 * (float(np.median(_known_in_both(study, name, setting, there))) - 1.0)
+    known = float(np.median(_known_in_both(study, name, setting, there)))
+    comes = (
+        "nothing of it comes"
+        if known <= ratios.median
+        else "all of it comes"
+        if known >= 1.0
+        else "only the rest comes"
+    )
     return [
         f"{verb} {words(name)}, {_change(ratios)} in the median with an error of {100 * ratios.typical_error:.1f} % "
         f"each (lower by more than two errors at {ratios.lower} of {len(ratios.ratio)} hypotheses, higher at "
         f"{ratios.higher}).",
-        f"With the {nuisance} known for both it is {known:+.1f} %, so that only the rest comes of the {nuisance}; "
+        f"With the {nuisance} known for both it is {100 * (known - 1.0):+.1f} %, so that {comes} of the {nuisance}; "
         f"about {100 * float(np.median(ratios.bias)):+.1f} % is noise of the simulated templates.",
     ]
 
