@@ -18,8 +18,8 @@ ttbar-analysis: .venv/simulation ## the default analysis: generated ntuples to l
 	@$(SNAKEMAKE) --directory analysis/ttbar -s analysis/ttbar/Snakefile --config events=$(EVENTS) out=$(abspath $(OUT))
 	@echo "Nothing is left to do: $(or $(OUT),analysis/ttbar/results)/report.html is up to date."
 
-ttbar-studies: .venv/simulation ## one classifier against one a mass, held-out masses, the jet energy scale as an input
-	@for study in mass jes; do \
+ttbar-studies: .venv/simulation ## held-out masses, the jet energy scale as an input and what it is worth for the limits
+	@for study in mass jes nuisance; do \
 	    $(SNAKEMAKE) --directory analysis/ttbar -s analysis/ttbar/Snakefile \
 	        --config analysis=$(CURDIR)/analysis/ttbar/$$study.yaml events=$(EVENTS) \
 	        out=$(if $(OUT),$(abspath $(OUT))/$$study) || exit; \

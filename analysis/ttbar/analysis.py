@@ -27,6 +27,9 @@ TOP_MASS = 172.5
 #: resolutions of the reconstructed hadronic and leptonic top masses, GeV: only their ratio matters much
 TOP_WIDTHS = (20.0, 25.0)
 
+#: where a change of the spectrum's slope leaves the weights as they are, GeV
+SPECTRUM_PIVOT = 500.0
+
 _PHI = (-np.pi, np.pi)
 
 FEATURES = (
@@ -58,7 +61,8 @@ class Cuts(BaseModel):
     """The numbers of the selection, in GeV.
 
     ``met`` is the lowest missing transverse momentum, ``btag_uncertainty`` the relative one of the b-tagging
-    efficiency.
+    efficiency. ``spectrum_slope`` is the relative change of the weights at ±1σ for each factor e of m_WWbb above 500
+    GeV, the weight variation ``spectrum``; with 0 there is none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,6 +74,7 @@ class Cuts(BaseModel):
     met: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     min_jets: Annotated[int, Field(ge=4)]  # two b jets and two from the W are reconstructed
     btag_uncertainty: Annotated[float, Field(ge=0, lt=0.2)]
+    spectrum_slope: Annotated[float, Field(ge=0, lt=0.3)] = 0.0
 
 
 def jet_threshold(cuts: Cuts) -> float:
@@ -174,4 +179,13 @@ def weight_variations(events: Events, cuts: Cuts) -> dict[str, tuple[Array, Arra
             "in the profile, or remove the systematic and this weight variation"
         )
     efficiency = btag_efficiency(flat(events.jets.pt), flat(events.jets.hadron_flavour))
-    return {"btag": btag_weight_factors(events.jets, efficiency, cuts.btag_uncertainty)}
+    factors = {"btag": btag_weight_factors(events.jets, efficiency, cuts.btag_uncertainty)}
+    if cuts.spectrum_slope > 0:
+        factors["spectrum"] = _spectrum_factors(events, cuts.spectrum_slope)
+    return factors
+
+
+def _spectrum_factors(events: Events, slope: float) -> tuple[Array, Array]:
+    """Return 1 ± slope · ln(m_WWbb / 500 GeV), constant beyond three factors e, so that none is negative."""
+    steps = np.clip(np.log(features(events)["mwwbb"] / SPECTRUM_PIVOT), -3.0, 3.0)
+    return 1.0 + slope * steps, 1.0 - slope * steps

@@ -210,6 +210,19 @@ def untagged(ttbar, cuts):
     return factor
 
 
+def test_spectrum_weights_are_a_slope_in_the_logarithm_of_the_mass(ttbar, cuts):
+    events = random_events(40)
+    steeper = ttbar.Cuts(**NUMBERS | {"spectrum_slope": 0.1})
+    kept = ttbar.select(events, steeper)
+    chosen = kept.events[kept.region_index >= 0]
+    mass = ttbar.features(chosen)["mwwbb"]
+    up, down = ttbar.weight_variations(chosen, steeper)["spectrum"]
+    assert len(mass) > 5
+    np.testing.assert_allclose(up, 1 + 0.1 * np.log(mass / 500))
+    np.testing.assert_allclose(up + down, 2.0)
+    assert "spectrum" not in ttbar.weight_variations(chosen, cuts)
+
+
 def test_btag_weights_without_known_flavours(ttbar, cuts):
     events = make([JETS], [[LEPTON]])
     fields = [f for f in ak.fields(events.jets) if f != "hadron_flavour"]

@@ -142,6 +142,26 @@ def test_samples_that_do_not_exist_or_are_torn_apart(analysis, capfd):
     refuse(analysis, capfd, *FEATURES, match=["no sample matches 'xtt_m75O'"])
 
 
+@pytest.mark.parametrize(
+    ("section", "match"),
+    [
+        ({"nuisance": "jse"}, ["nuisance_study.nuisance: there is no systematic 'jse'", "did you mean 'jes'?"]),
+        ({"nuisance": "jes", "other": "ttbar"}, ["nuisance_study.other: there is no systematic 'ttbar'", "btag"]),
+        ({"nuisance": "jes", "other": "jes"}, ["nuisance_study.other: 'jes' is the nuisance itself"]),
+        ({"nuisance": "jes", "reference": "network"}, ["nuisance_study.reference: there is no discriminant 'network'"]),
+    ],
+)
+def test_a_nuisance_study_of_what_is_not_there(analysis, capfd, section, match):
+    analysis.config["nuisance_study"] = {"reference": "parameterized_network"} | section
+    refuse(analysis, capfd, "limits", match=["mine.yaml", *match])
+
+
+def test_a_systematic_on_an_unknown_process(analysis, capfd):
+    analysis.config["systematics"] = {"slope": {"weight": "btag", "processes": ["ttbarr"]}}
+    match = ["mine.yaml: systematics.slope.processes: there is no process 'ttbarr'", "did you mean 'ttbar'?"]
+    refuse(analysis, capfd, "templates", match=match)
+
+
 def test_unknown_cut_names_file_and_path(analysis, capfd):
     analysis.config["selection"] = {"jet_ptt": 3}
     refuse(analysis, capfd, *FEATURES, match=["mine.yaml", "jet_ptt", "'jet_pt'"])

@@ -5,8 +5,9 @@ results and compute nothing.
 """
 
 from hypotheta.report.fit_text import fit_text, goodness_words, mu_words
+from hypotheta.report.nuisance_text import nuisance_table, nuisance_text
 from hypotheta.report.page import Figure, Section, Table, page
-from hypotheta.report.tables import limits_text, significance_text
+from hypotheta.report.tables import limits_text, significance_text, words
 
 __all__ = [
     "Figure",
@@ -16,6 +17,9 @@ __all__ = [
     "goodness_words",
     "limits_text",
     "mu_words",
+    "nuisance_table",
+    "nuisance_text",
     "page",
     "significance_text",
+    "words",
 ]

@@ -120,6 +120,12 @@ class Analysis:
             if name is not None and name not in OBJECT_VARIATIONS:
                 message = f"there is no object variation '{name}'{closest(name, OBJECT_VARIATIONS)}"
                 raise ConfigurationError(f"{self.path}: {where}: {message}")
+        for name, systematic in self.config.systematics.items():
+            for process in systematic.processes or ():
+                if process not in self.catalogue.processes:
+                    known = closest(process, self.catalogue.processes)
+                    message = f"there is no process '{process}' in the catalogue{known}"
+                    raise ConfigurationError(f"{self.path}: systematics.{name}.processes: {message}")
         _ = self.checked_hypotheses  # complains of hypotheses that are not there
         names = [spec.name for spec in self.code.FEATURES]
         if self.config.observable.feature not in names:

@@ -190,7 +190,10 @@ class TemplateBuilder:
         yield NOMINAL, NOMINAL, nominal.weight
         if self.analysis.catalogue[sample].kind == "data":
             return
+        process = self.analysis.catalogue[sample].process
         for name, systematic in self.analysis.config.systematics.items():
+            if systematic.processes is not None and process not in systematic.processes:
+                continue
             if systematic.weight is not None:
                 if systematic.weight not in nominal.factors:
                     raise TemplateError(
@@ -234,7 +237,8 @@ class TemplateBuilder:
         for name, systematic in config.systematics.items():
             sides = (f"{name}_up", f"{name}_down")
             up, down = sides if systematic.weight is not None else self.analysis.systematic_variations(name)
-            found.append(Shape(name, up, down, normalisation_only=systematic.normalisation_only))
+            processes = systematic.processes or ()
+            found.append(Shape(name, up, down, processes, normalisation_only=systematic.normalisation_only))
         return tuple(found)
 
     @property

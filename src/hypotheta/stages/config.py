@@ -25,6 +25,7 @@ __all__ = [
     "InterpolationConfig",
     "LimitsConfig",
     "MatrixConfig",
+    "NuisanceStudyConfig",
     "ObservableConfig",
     "ParameterConfig",
     "SignificanceConfig",
@@ -61,7 +62,8 @@ class SystematicConfig(_Strict):
     Without ``down`` an object variation is one-sided and mirrored around the nominal template. With
     ``normalisation_only`` only the yield moves: a shape below the noise of the simulation would fake a constraint.
     ``shaping`` symmetrises, smooths or prunes its templates, see `hypotheta.statistics.Treatment`; what was done stands
-    in the workspaces' manifest. ``group`` names the group in which its impact on μ is quoted, its own where None.
+    in the workspaces' manifest. ``group`` names the group in which its impact on μ is quoted, its own where None. It
+    acts on the ``processes`` of the catalogue that are named, on all where None.
     """
 
     parameter: str | None = None
@@ -72,6 +74,7 @@ class SystematicConfig(_Strict):
     normalisation_only: bool = False
     shaping: Treatment = Treatment()
     group: str | None = None
+    processes: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> "SystematicConfig":
@@ -251,6 +254,19 @@ class ValidityConfig(_Strict):
         return self
 
 
+class NuisanceStudyConfig(_Strict):
+    """What a nuisance costs: limits of all discriminants with it and with it known, over those of a ``reference``.
+
+    ``nuisance`` and ``other`` name systematics; with an ``other`` one all is done with and without that as well.
+    Errors come from so many ``replicas`` of the simulated events.
+    """
+
+    nuisance: Name
+    reference: Name
+    other: Name | None = None
+    replicas: Annotated[int, Field(gt=1)] = 100
+
+
 class AnalysisConfig(_Strict):
     """Everything that is a number or a name in an analysis.
 
@@ -285,6 +301,7 @@ class AnalysisConfig(_Strict):
     limits: LimitsConfig = LimitsConfig()
     fit: FitConfig = FitConfig()
     validity: ValidityConfig | None = None
+    nuisance_study: NuisanceStudyConfig | None = None
 
     @model_validator(mode="after")
     def _references(self) -> "AnalysisConfig":
@@ -317,6 +334,7 @@ class AnalysisConfig(_Strict):
                         + closest(classifier.of, others)
                     )
         _check_diagnostics(self)
+        _check_nuisance_study(self)
         if "observable" in self.classifiers:
             raise ValueError("classifiers.observable: this name is kept for the analysis' own variable")
         return self
@@ -325,6 +343,22 @@ class AnalysisConfig(_Strict):
     def discriminants(self) -> tuple[str, ...]:
         """The observable and every classifier: one limit curve each."""
         return ("observable", *self.classifiers)
+
+
+def _check_nuisance_study(config: AnalysisConfig) -> None:
+    """Check that the study names systematics and a discriminant that are there."""
+    options = config.nuisance_study
+    if options is None:
+        return
+    for key, name in (("nuisance", options.nuisance), ("other", options.other)):
+        if name is not None and name not in config.systematics:
+            known = closest(name, config.systematics)
+            raise ValueError(f"nuisance_study.{key}: there is no systematic '{name}'{known}")
+    if options.nuisance == options.other:
+        raise ValueError(f"nuisance_study.other: '{options.other}' is the nuisance itself; name another, or none")
+    if options.reference not in config.discriminants:
+        known = closest(options.reference, config.discriminants)
+        raise ValueError(f"nuisance_study.reference: there is no discriminant '{options.reference}'{known}")
 
 
 def _check_diagnostics(config: AnalysisConfig) -> None:

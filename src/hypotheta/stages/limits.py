@@ -12,6 +12,7 @@ from hypotheta.report import limits_text
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.continuous import requested
 from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
+from hypotheta.stages.nuisance_study import nuisance_study
 from hypotheta.stages.parallel import run_each
 from hypotheta.stages.templates import more_templates
 from hypotheta.stages.workspaces import read_manifest, workspace_path
@@ -36,8 +37,9 @@ def limits(
 ) -> str:
     """Compute expected limits, and observed ones where the analysis is unblinded.
 
-    A full run writes ``limits.json`` and ``tables/limits.csv``; a part (``at``, ``discriminant``) or a projection
-    (``luminosity_fb``, ``systematics=False``) is only returned, a ``grid`` also written to ``tables/limits_grid.csv``.
+    A full run writes ``limits.json``, ``tables/limits.csv`` and the analysis' ``nuisance_study``; a part (``at``,
+    ``discriminant``) or a projection (``luminosity_fb``, ``systematics=False``) is only returned, a ``grid`` also
+    written to ``tables/limits_grid.csv``.
     Workspaces that are missing at the hypotheses asked for are made, their signals interpolated.
 
     Args:
@@ -88,6 +90,8 @@ def limits(
     scans = [LimitScan(name, tuple(of_one)) for name, of_one in found.items()]
     if points is None and discriminant is None and luminosity_fb is None and systematics:
         _write(analysis, scans, threads)
+        if analysis.config.nuisance_study is not None:
+            nuisance_study(analysis, jobs=jobs, threads=threads)
     elif grid is not None:
         _write_table(analysis, "limits_grid", scans)
     text = limits_text(scans, analysis.space, luminosity_fb or manifest["luminosity_fb"])

@@ -22,6 +22,7 @@ from hypotheta.stages.fit_files import read_fits
 from hypotheta.stages.fit_report import fit_pictures, fit_section
 from hypotheta.stages.interpolation import read_interpolation
 from hypotheta.stages.limits import read_limits
+from hypotheta.stages.nuisance_report import nuisance_sections
 from hypotheta.stages.pictures import Picture, Pictures, words
 from hypotheta.stages.progress import progress
 from hypotheta.stages.store import Store
@@ -93,6 +94,7 @@ def _sections(
     if config.binning is not None:
         yield _limits(analysis, drawn)
         yield from _between(analysis, drawn)
+        yield from nuisance_sections(analysis)
         if (analysis.results / "fits.json").exists():  # a run by hand may do without
             fits = read_fits(analysis.results / "fits.json")
             yield fit_section(analysis, fits, _figures(analysis, fit_pictures(analysis, fits)))

@@ -13,11 +13,18 @@ from hypotheta.statistics.fits.minos import MinosError, minos_errors
 from hypotheta.statistics.fits.pulls import Pull, pulls
 from hypotheta.statistics.fits.scans import LikelihoodPlane, LikelihoodScan, scan_likelihood, scan_plane
 from hypotheta.statistics.fits.summary import FitOptions, FitSummary, summarise_fit
+from hypotheta.statistics.limits.nuisances import NuisanceStudy, StudyPoint, study_nuisance
 from hypotheta.statistics.limits.points import limit_points
 from hypotheta.statistics.limits.results import ClsCurve, LimitPoint, LimitScan, limit_point
 from hypotheta.statistics.limits.theory import Exclusion, TheoryCurve, exclusions
 from hypotheta.statistics.model import MODIFIER_SETTINGS, ModelConfig, Normalisation, Shape, Systematic
-from hypotheta.statistics.switches import scale_luminosity, without_mc_statistics, without_nuisances
+from hypotheta.statistics.switches import (
+    nuisance_names,
+    scale_luminosity,
+    without,
+    without_mc_statistics,
+    without_nuisances,
+)
 from hypotheta.statistics.templates.binning import Bins, merge_edges
 from hypotheta.statistics.templates.closure import ClosurePoint, TemplateClosure, compare_templates
 from hypotheta.statistics.templates.histograms import NOMINAL, Template, TemplateKey, TemplateSet, fill, yields_table
@@ -52,11 +59,13 @@ __all__ = [
     "MinosError",
     "ModelConfig",
     "Normalisation",
+    "NuisanceStudy",
     "Pull",
     "Ranking",
     "RegionTemplates",
     "Shape",
     "Step",
+    "StudyPoint",
     "Systematic",
     "Template",
     "TemplateClosure",
@@ -86,13 +95,16 @@ __all__ = [
     "minos_errors",
     "morph",
     "neighbour_weights",
+    "nuisance_names",
     "pulls",
     "rank_impacts",
     "scale_luminosity",
     "scan_likelihood",
     "scan_plane",
     "shape_templates",
+    "study_nuisance",
     "summarise_fit",
+    "without",
     "without_mc_statistics",
     "without_nuisances",
     "yields_table",

@@ -1,14 +1,43 @@
 """Switches on finished pyhf workspaces; each takes a specification and returns a changed copy."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
+from hypotheta.errors import ConfigurationError, closest
 from hypotheta.statistics.model import POI
 
-__all__ = ["scale_luminosity", "without_mc_statistics", "without_nuisances"]
+__all__ = ["nuisance_names", "scale_luminosity", "without", "without_mc_statistics", "without_nuisances"]
 
 Spec = dict[str, Any]
+
+
+def nuisance_names(spec: Spec) -> list[str]:
+    """Return the names of a workspace's nuisance parameters in alphabetical order, MC statistics among them."""
+    return sorted({m["name"] for sample in _samples(spec) for m in sample["modifiers"]} - {POI})
+
+
+def without(spec: Spec, names: Collection[str]) -> Spec:
+    """Return a workspace in which some nuisances are known: fixed at their nominal values, all modifiers gone.
+
+    Args:
+        spec: a workspace.
+        names: nuisance parameters; all modifiers of that name are left out, in every sample and channel.
+
+    Raises:
+        ConfigurationError: a nuisance is not there.
+
+    Example:
+        >>> jes = {"name": "jes", "type": "normsys", "data": {"hi": 1.1, "lo": 0.9}}
+        >>> spec = {"channels": [{"name": "sr", "samples": [{"name": "ttbar", "data": [5.0], "modifiers": [jes]}]}]}
+        >>> without(spec, ["jes"])["channels"][0]["samples"][0]["modifiers"]
+        []
+    """
+    known = nuisance_names(spec)
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(f"there is no nuisance '{name}' to be left out{closest(name, known)}")
+    return _filter_modifiers(spec, lambda modifier: modifier["name"] not in names)
 
 
 def without_mc_statistics(spec: Spec) -> Spec:
