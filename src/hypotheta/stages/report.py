@@ -195,7 +195,7 @@ def _between(analysis: Analysis, drawn: Pictures) -> Iterator[Section]:
         "Limits between simulated hypotheses",
         [
             "Between simulated hypotheses the signal template is interpolated: quantiles of the observable, or of the "
-            "background efficiency of a cut on the score, with up to two neighbours on each side. Here each simulated "
+            "background efficiency of a cut on the score, from the six nearest hypotheses at most. Here each simulated "
             "hypothesis but the first and last is left out in turn, which doubles the gap, and its interpolated "
             "template takes the place of the simulated one. The root mean square of the differences is a nuisance of "
             "every interpolated signal. How well a classifier's score itself works between its training points is not "

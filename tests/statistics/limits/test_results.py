@@ -250,6 +250,7 @@ def test_scan_to_table_and_back(templates, theta, config):
         "mass_GeV",
         "method",
         "signal_template",
+        "data",
         "observed_pb",
         "expected_minus2_pb",
         "expected_minus1_pb",
@@ -259,6 +260,7 @@ def test_scan_to_table_and_back(templates, theta, config):
         "expected_error_pb",
         "expected_no_mcstat_pb",
         "status",
+        "notes",
     ]
     assert row["mass_GeV"] == 1000.0
     assert row["observed_pb"] is None
