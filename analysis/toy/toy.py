@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
     options: Any = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("pyhf").setLevel(logging.WARNING)
     try:
         settings = Settings.load(options.settings)
         folder = options.out or options.settings.parent / "results"
