@@ -38,13 +38,35 @@ class Decay(_Strict):
 
 
 class Generation(_Strict):
-    """How `hypotheta generate` makes a sample: a card, further settings, decays and the number of events."""
+    """How `hypotheta generate` makes a sample: a card, further settings, decays and the number of events.
 
-    card: Path
+    With ``lhe`` the hard processes come from a Les Houches event file, plain or ``.gz``; the card then holds what
+    concerns shower and hadrons, and may be left out. Without ``events`` all of the file is taken. Its cross section
+    does not know of decays that settings force: such a sample needs a ``branching_ratio``.
+    """
+
+    card: Path | None = None
+    lhe: Path | None = None
     settings: tuple[str, ...] = ()
-    decays: tuple[Decay, ...] = (Decay(settings=()),)
-    events: Annotated[int, Field(gt=0)]
+    decays: Annotated[tuple[Decay, ...], Field(min_length=1)] = (Decay(settings=()),)
+    events: Annotated[int, Field(gt=0)] | None = None
     multiparton_interactions: bool = False
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Generation":
+        if self.lhe is None and (self.card is None or self.events is None):
+            raise ValueError("give a card and the number of events, or an lhe file")
+        if self.lhe is not None and len(self.decays) > 1:
+            raise ValueError(
+                "decays: with an lhe file a decay has no cross section of its own; force decays with settings, and "
+                "give the sample a branching_ratio"
+            )
+        return self
+
+    def at(self, base: Path) -> "Generation":
+        """Return the same with its files relative to the working folder instead of to ``base``."""
+        files = {"card": self.card, "lhe": self.lhe}
+        return self.model_copy(update={k: base / v for k, v in files.items() if v is not None})
 
 
 class Normalisation(_Strict):

@@ -6,5 +6,6 @@
 
 from hypotheta.simulation.detector import DetectorConfig, btag_efficiency
 from hypotheta.simulation.generate import GeneratedSample, generate
+from hypotheta.simulation.leshouches import LesHouchesFile
 
-__all__ = ["DetectorConfig", "GeneratedSample", "btag_efficiency", "generate"]
+__all__ = ["DetectorConfig", "GeneratedSample", "LesHouchesFile", "btag_efficiency", "generate"]

@@ -1,5 +1,6 @@
 """Generate a sample: its decays, one Pythia stream each, through the detector to the columns of an ntuple."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,14 +13,17 @@ from numpy.typing import NDArray
 
 import hypotheta
 from hypotheta.catalogue import Generation
-from hypotheta.errors import ConfigurationError
+from hypotheta.errors import ConfigurationError, InputFileError, NonFiniteError
 from hypotheta.hashing import digest, seed_of
 from hypotheta.simulation.backends import require
 from hypotheta.simulation.detector import DetectorConfig
+from hypotheta.simulation.leshouches import LesHouchesFile
 from hypotheta.simulation.pythia import PythiaStream, Setting, inline_settings, read_card
 from hypotheta.simulation.response import detect
 
 __all__ = ["GeneratedSample", "decay_weights", "generate", "split_events"]
+
+_LOG = logging.getLogger(__name__)
 
 Column: TypeAlias = NDArray[Any] | ak.Array
 
@@ -63,9 +67,15 @@ class _Job:
     chunk: int
     progress: Callable[[int], None] | None
     detector: DetectorConfig
+    lhe: LesHouchesFile | None
 
     def run_decay(self, decay: int, settings: list[Setting], n: int) -> _DecayRun:
-        stream = PythiaStream(settings, seed=seed_of(self.seed, self.sample_name, decay), where=self.sample_name)
+        stream = PythiaStream(
+            settings,
+            seed=seed_of(self.seed, self.sample_name, decay),
+            where=self.sample_name,
+            lhe=self.lhe.path if self.lhe else None,
+        )
         smearing_seed = seed_of(self.seed, self.sample_name)
         chunks: list[Mapping[str, Column]] = []
         weights: list[NDArray[np.float64]] = []
@@ -85,7 +95,25 @@ class _Job:
             first += len(batch)
             if self.progress is not None:
                 self.progress(len(batch))
-        return _DecayRun(_joined(chunks), np.concatenate(weights), *stream.cross_section())
+        self._check_yield(first, n)
+        return _DecayRun(_joined(chunks), np.concatenate(weights), *self._cross_section(stream))
+
+    def _check_yield(self, made: int, wanted: int) -> None:
+        """Tell of events of a Les Houches file that did not come out."""
+        if made == wanted or self.lhe is None:
+            return
+        if not made:
+            raise InputFileError(
+                f"{self.lhe.path}: Pythia can use none of its {self.lhe.events} events; check the file"
+            )
+        reason = "unweighted by Pythia" if self.lhe.loses_events else "Pythia could not shower the others"
+        _LOG.warning("%s: %d of %d events came out: %s", self.lhe.path, made, wanted, reason)
+
+    def _cross_section(self, stream: PythiaStream) -> tuple[float, float]:
+        """Return the cross section in pb and its error: a Les Houches file's own where its weights do not make it."""
+        if self.lhe is not None and self.lhe.cross_section_pb is not None and not self.lhe.loses_events:
+            return self.lhe.cross_section_pb, self.lhe.cross_section_error_pb
+        return stream.cross_section()
 
     def runs_tree(self, runs: Sequence[_DecayRun], weight: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         return {
@@ -109,6 +137,7 @@ class _Job:
             "hypotheta": hypotheta.__version__,
             "detector": repr(self.detector),
             "jet_threshold_GeV": repr(self.detector.jet_pt_min),
+            **({"lhe": self.lhe.path.name, "lhe_events": str(self.lhe.events)} if self.lhe else {}),
         }
 
 
@@ -147,7 +176,8 @@ def generate(
 
     Raises:
         ConfigurationError: for a setting that Pythia does not accept, or fewer events than decays.
-        InputFileError: when the card cannot be read.
+        InputFileError: when the card or the Les Houches file cannot be read, or holds fewer events.
+        NonFiniteError: when an event weight of that file is not finite, or they do not add up to a positive number.
         MissingExtraError: when pythia8mc or fastjet is not installed.
     """
     if seed < 0 or chunk < 1:
@@ -156,8 +186,17 @@ def generate(
         require(package)
     settings = _settings(sample_name, generation, sqrt_s_TeV, base)
     counts = split_events(events, [decay.share for decay in generation.decays], sample_name)
-    job = _Job(sample_name, seed, len(counts), chunk, progress, detector or DetectorConfig())
+    lhe = None if generation.lhe is None else LesHouchesFile.inspect(base / generation.lhe)
+    if lhe is not None:
+        lhe.check_energy(sqrt_s_TeV)
+        if events > lhe.events:
+            raise InputFileError(f"{lhe.path}: it holds {lhe.events} events, not {events}; lower 'generate.events'")
+    job = _Job(sample_name, seed, len(counts), chunk, progress, detector or DetectorConfig(), lhe)
     runs = [job.run_decay(i, lines, n) for i, (lines, n) in enumerate(zip(settings, counts, strict=True))]
+    for run in runs:
+        if not (np.isfinite(run.generator_weight).all() and run.generator_weight.sum() > 0):
+            total = run.generator_weight.sum()
+            raise NonFiniteError(f"sample '{sample_name}': the event weights add up to {total:g}; correct its events")
     weights = decay_weights([r.generator_weight for r in runs], [r.cross_section_pb for r in runs])
     columns = _joined([r.columns for r in runs])
     columns["genWeight"] = np.concatenate(weights).astype(np.float32)
@@ -204,7 +243,7 @@ def _settings(sample_name: str, generation: Generation, sqrt_s_TeV: float, base:
     where = f"sample '{sample_name}', generate"
     switch = "on" if generation.multiparton_interactions else "off"
     common = [
-        *read_card(base / generation.card),
+        *(read_card(base / generation.card) if generation.card else ()),
         *(Setting(text, where) for text in (f"Beams:eCM = {1000 * sqrt_s_TeV!r}", f"PartonLevel:MPI = {switch}")),
         *inline_settings(generation.settings, f"{where}.settings"),
     ]

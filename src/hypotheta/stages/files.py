@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
@@ -196,4 +197,5 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file, 16 digits."""
-    return digest(path.read_bytes())[:16]
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -8,8 +8,9 @@ from hypotheta.catalogue import Catalogue, Generation
 from hypotheta.errors import ConfigurationError
 from hypotheta.hashing import digest
 from hypotheta.ntuples import file_info, load_profile, read_metadata, write_root
+from hypotheta.simulation import LesHouchesFile
 from hypotheta.simulation import generate as simulate
-from hypotheta.stages.files import Provenance, make_folder, write_json
+from hypotheta.stages.files import Provenance, file_digest, make_folder, write_json
 from hypotheta.stages.progress import progress
 
 __all__ = ["generate", "generate_named", "generation_digest", "write_manifest"]
@@ -44,7 +45,7 @@ def generate(
     """
     generation = _generation(catalogue, name)
     seed = catalogue.seed if seed is None else seed
-    events = max(len(generation.decays), round(generation.events * events_scale))
+    events = _events(generation, events_scale)
     path = (out / f"{name}.root") if out is not None else catalogue.files(name)[0]
     make_folder(path.parent)
     with progress(f"generate {name} ({events} events)", events) as advance:
@@ -61,15 +62,24 @@ def generation_digest(catalogue: Catalogue, name: str, events_scale: float) -> s
     """Return a digest of everything that decides what a generated ntuple holds."""
     generation = _generation(catalogue, name)
     content = [name, generation.model_dump(mode="json"), catalogue.sqrt_s_TeV, catalogue.seed, events_scale]
-    card = generation.card.read_bytes() if generation.card.is_file() else b""
-    return digest(json.dumps(content, sort_keys=True).encode() + card)[:16]
+    files = [path for path in (generation.card, generation.lhe) if path is not None and path.is_file()]
+    return digest(json.dumps(content, sort_keys=True).encode() + "".join(map(file_digest, files)).encode())[:16]
 
 
 def _generation(catalogue: Catalogue, name: str) -> Generation:
     sample = catalogue[name]
     if sample.generate is None or sample.files:
         raise ConfigurationError(f"sample '{name}' is read from files; it has no 'generate' block to make it from")
-    return sample.generate.model_copy(update={"card": catalogue.base / sample.generate.card})
+    return sample.generate.at(catalogue.base)
+
+
+def _events(generation: Generation, events_scale: float) -> int:
+    """Return the number of events to make; a Les Houches file cannot give more than it holds."""
+    if generation.lhe is None:
+        return max(len(generation.decays), round((generation.events or 0) * events_scale))
+    held = LesHouchesFile.inspect(generation.lhe).events
+    wanted = round((generation.events or held) * events_scale)
+    return max(1, wanted if events_scale <= 1 else min(wanted, max(held, generation.events or 0)))
 
 
 def generate_named(
