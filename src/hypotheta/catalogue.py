@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from hypotheta.errors import ConfigurationError, InputFileError, MissingCrossSectionError, closest
 from hypotheta.units import inv_fb
 
-__all__ = ["Catalogue", "Decay", "Generation", "Normalisation", "Process", "Sample", "load_yaml", "validated"]
+__all__ = ["Catalogue", "Decay", "Generation", "Normalisation", "Process", "Sample", "load_yaml", "merged", "validated"]
 
 M = TypeVar("M", bound=BaseModel)
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -290,6 +290,26 @@ def load_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ConfigurationError(f"{path}: expected a mapping of keys to values")
     return raw
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Overlay changes on a mapping, mapping by mapping; a key set to null is removed.
+
+    Example:
+        >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
+        {'a': {'b': 1, 'c': 3}}
+    """
+    result = dict(base)
+    for key, value in changes.items():
+        if value is None:
+            if key not in result:
+                raise ConfigurationError(f"'{key}: null' removes a key that is not there{closest(key, result)}")
+            del result[key]
+        elif isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = value
+    return result
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from hypotheta.errors import ConfigurationError, InputFileError
-from hypotheta.ntuples import EventProfile, FeatureProfile, load_profile
+from hypotheta.ntuples import EventProfile, FeatureProfile, load_profile, profile_names
 
 NANOAOD = Path(__file__).parents[2] / "src" / "hypotheta" / "ntuples" / "profiles" / "nanoaod.yaml"
 
@@ -16,7 +16,7 @@ def test_profiles_of_the_package():
 
 
 def test_a_profile_from_a_file(tmp_path):
-    (tmp_path / "mine.yaml").write_text(NANOAOD.read_text().replace("above: 0.3", "above: 0.7"))
+    (tmp_path / "mine.yaml").write_text(NANOAOD.read_text().replace("above: 0.2783", "above: 0.7"))
     assert load_profile("mine.yaml", tmp_path).jets.btag[1].above == 0.7
     with pytest.raises(InputFileError, match="there is no such file"):
         load_profile("yours.yaml", tmp_path)
@@ -39,4 +39,47 @@ def test_an_unknown_profile_names_the_closest():
 def test_mistakes_are_named_with_file_and_key(tmp_path, old, new, message):
     (tmp_path / "mine.yaml").write_text(NANOAOD.read_text().replace(old, new))
     with pytest.raises(ConfigurationError, match=rf"mine\.yaml: ({message})"):
+        load_profile("mine.yaml", tmp_path)
+
+
+def test_all_profiles_of_the_package_load():
+    assert profile_names() == ["cartesian", "delphes", "hepmass", "nanoaod", "objects", "physlite", "xtt"]
+    for name in profile_names():
+        assert load_profile(name).tree
+
+
+def test_a_profile_writes_only_what_differs_from_another(tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "extends: nanoaod\nweight: mcWeight\nruns: null\njets: {btag: [{branch: Jet_btagPNetB, above: 0.5}]}\n"
+    )
+    (tmp_path / "next.yaml").write_text("extends: mine.yaml\nunit: MeV\n")
+    mine, further = load_profile("mine.yaml", tmp_path), load_profile("next.yaml", tmp_path)
+    assert mine.weight == ("mcWeight",)
+    assert mine.runs is None
+    assert [tagger.branch for tagger in mine.jets.btag] == ["Jet_btagPNetB"]
+    assert mine.leptons == load_profile("nanoaod").leptons
+    assert further == mine.model_copy(update={"unit": "MeV"})
+
+
+def test_profiles_that_extend_each_other_in_a_circle_are_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
+    with pytest.raises(ConfigurationError, match=r"extends: the profiles extend each other in a circle"):
+        load_profile("a.yaml", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("weigth: w", "weigth: unknown key; did you mean 'weight'"),
+        ("jets: {threshold: 5}", "jets.threshold: unknown key; did you mean 'threshold_GeV'"),
+        ("jets: {mass: null}", "jets: a momentum is pt, eta, phi with mass or energy, or .*; it is eta, phi, pt"),
+        ("jets: {pt: 5.0}", "jets: a momentum is .* and pt and energy are branches"),
+        ("met: [{pt: MET_pt}]", "met.0: a missing momentum is pt and phi, or px and py; it is pt"),
+        ("wheight: null", "'wheight: null' removes a key that is not there; did you mean 'weight'"),
+    ],
+)
+def test_mistakes_in_what_differs_are_named(tmp_path, change, message):
+    (tmp_path / "mine.yaml").write_text(f"extends: nanoaod\n{change}\n")
+    with pytest.raises(ConfigurationError, match=message):
         load_profile("mine.yaml", tmp_path)

@@ -89,6 +89,7 @@ def test_branches_that_differ_by_version(tmp_path, columns):
 def test_units_and_fixed_masses(tmp_path, columns):
     muons, electrons = NANOAOD.leptons[1].model_copy(update={"mass": 105.658}), NANOAOD.leptons[0]
     profile = NANOAOD.model_copy(update={"unit": "MeV", "leptons": (electrons, muons)})
+    columns |= {name: columns[name] * np.float32(1000) for name in ("Jet_pt", "Jet_mass")}
     (events,) = read_events(write(tmp_path / "a.root", without(columns, "Muon_mass")), profile)
     np.testing.assert_allclose(flat(events.jets.pt), flat(columns["Jet_pt"]) * 1e-3, rtol=1e-6)
     np.testing.assert_allclose(flat(events.jets.eta), flat(columns["Jet_eta"]), rtol=1e-6)

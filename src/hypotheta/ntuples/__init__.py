@@ -6,8 +6,9 @@ Which one do I use? `read_events` for ntuples with objects, `read_features` for 
 
 from hypotheta.ntuples.files import read_metadata, read_tree, read_trees, tree_names
 from hypotheta.ntuples.flat import FeatureColumns, read_features
-from hypotheta.ntuples.profiles import EventProfile, FeatureProfile, Profile, load_profile
+from hypotheta.ntuples.profiles import load_profile, profile_names
 from hypotheta.ntuples.reading import FileInfo, file_info, read_events
+from hypotheta.ntuples.schema import EventProfile, FeatureProfile, Profile
 from hypotheta.ntuples.writing import write_root
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Profile",
     "file_info",
     "load_profile",
+    "profile_names",
     "read_events",
     "read_features",
     "read_metadata",

@@ -17,6 +17,7 @@ import uproot
 from numpy.typing import NDArray
 
 from hypotheta.errors import HypothetaError, InputFileError, MissingBranchError, closest
+from hypotheta.ntuples.schema import Role, branch_of
 
 __all__ = ["METADATA", "Tree", "opened", "read_metadata", "read_tree", "read_trees", "tree_names"]
 
@@ -98,22 +99,22 @@ class Tree:
             InputFileError: when it is something else, or broken.
         """
         known = tree_keys(file, path)
-        if name not in known:
+        if name not in known and name not in tree_keys(file, path, cycles=True):
             raise MissingBranchError(f"{path}: there is no tree '{name}'{closest(name, known)}")
         with readable(path):
-            source = file[name]
-            return cls(path, name, source, frozenset(source.keys(full_paths=False)))
+            source = file[name]  # of several cycles the newest
+            return cls(path, name, source, frozenset([*source.keys(full_paths=False), *source.keys()]))
 
     def __len__(self) -> int:
         return int(self.source.num_entries)
 
     def first_of(self, names: Sequence[str], *, optional: bool = False) -> str | None:
-        """Return the first of several alternative branches that the tree has.
+        """Return the first of several alternative branches that the tree has; ``name[i]`` is an element of a vector.
 
         Raises:
             MissingBranchError: when it has none and they are not optional; names the closest that it has.
         """
-        found = next((name for name in names if name in self.branches), None)
+        found = Role("", tuple(names)).found(self.branches)
         if found is None and not optional:
             wanted = f"no branch '{names[0]}'" if len(names) == 1 else "none of the branches " + ", ".join(names)
             hint = closest(names[0], self.branches)
@@ -121,22 +122,35 @@ class Tree:
         return found
 
     def read(self, branches: Iterable[str], start: int = 0, stop: int | None = None) -> dict[str, ak.Array]:
-        """Read rows ``start … stop`` of some branches, each once.
+        """Read rows ``start … stop`` of some branches, each once; of ``name[i]`` element i.
 
         Raises:
-            InputFileError: when the file is damaged.
+            InputFileError: when the file is damaged, or a vector is shorter than an element that is asked for.
         """
+        return {name: self._column(name, start, stop) for name in dict.fromkeys(branches)}
+
+    def _column(self, name: str, start: int, stop: int | None) -> ak.Array:
+        branch, index = (name, None) if name in self.branches else branch_of(name)
         with readable(self.path):
-            return {
-                name: self.source[name].array(entry_start=start, entry_stop=stop, array_cache=None)
-                for name in dict.fromkeys(branches)
-            }
+            values = self.source[branch].array(entry_start=start, entry_stop=stop, array_cache=None)
+        if index is None:
+            return values
+        if values.ndim != 2:
+            where = f"{self.path}: branch '{branch}' of tree '{self.name}'"
+            raise InputFileError(f"{where} has no elements, but one number a row; write it without [{index}]")
+        short = ak.to_numpy(ak.num(values, axis=1)) <= index
+        if short.any():
+            raise InputFileError(
+                f"{self.path}: branch '{branch}' of tree '{self.name}' has no element [{index}] in "
+                f"{int(short.sum())} of {len(values)} rows (first: row {start + int(np.argmax(short))})"
+            )
+        return values[:, index]
 
 
-def tree_keys(file: Any, path: Path) -> list[str]:
-    """Return the names of the trees in an open file."""
+def tree_keys(file: Any, path: Path, *, cycles: bool = False) -> list[str]:
+    """Return the names of the trees in an open file, with their cycles (``Delphes;12``) or without."""
     with readable(path):
-        classes = file.classnames(cycle=False)
+        classes = file.classnames(cycle=cycles)
     return [name for name, kind in classes.items() if kind in ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")]
 
 
@@ -185,7 +199,8 @@ def one_a_row(tree: Tree, name: str, values: ak.Array) -> NDArray[Any]:
         InputFileError: when it has several.
     """
     if values.ndim != 1 or ak.fields(values):
-        raise InputFileError(f"{tree.path}: branch '{name}' of tree '{tree.name}' has not one number a row")
+        hint = f"; write '{name}[0]' for the first of its elements" if values.ndim == 2 else ""
+        raise InputFileError(f"{tree.path}: branch '{name}' of tree '{tree.name}' has not one number a row{hint}")
     column: NDArray[Any] = np.asarray(ak.to_numpy(values))
     return column
 

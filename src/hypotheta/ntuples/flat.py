@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hypotheta.errors import InputFileError, MissingBranchError, NonFiniteError, closest
 from hypotheta.hashing import hash64, seed_of
 from hypotheta.ntuples.files import Tree, one_a_row, opened
-from hypotheta.ntuples.profiles import FeatureProfile
+from hypotheta.ntuples.schema import FeatureProfile
 
 __all__ = ["FeatureColumns", "read_features"]
 

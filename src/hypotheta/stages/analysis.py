@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from hypotheta.catalogue import Catalogue, load_yaml, validated
+from hypotheta.catalogue import Catalogue, load_yaml, merged, validated
 from hypotheta.errors import (
     ConfigurationError,
     HypothetaError,
@@ -28,7 +28,7 @@ from hypotheta.features import FeatureSpec
 from hypotheta.hashing import digest
 from hypotheta.parameters import Parameter, ParameterSpace, ThetaPoint
 from hypotheta.selection import Selection
-from hypotheta.stages.config import AnalysisConfig, merged
+from hypotheta.stages.config import AnalysisConfig
 
 __all__ = ["Analysis", "AnalysisCode", "Variation", "spread"]
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hypotheta.classifiers import ClassifierConfig
-from hypotheta.errors import ConfigurationError, closest
+from hypotheta.errors import closest
 from hypotheta.parameters import Kind
 from hypotheta.statistics.templates.shaping import Treatment
 
@@ -392,23 +392,3 @@ def _check_diagnostics(config: AnalysisConfig) -> None:
                     f"diagnostics.interpolation.classifiers: '{name}' does not see '{options.interpolation.along}', so "
                     "nothing can be held out; choose a parameterized classifier"
                 )
-
-
-def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Overlay changes on a mapping, mapping by mapping; a key set to null is removed.
-
-    Example:
-        >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
-        {'a': {'b': 1, 'c': 3}}
-    """
-    result = dict(base)
-    for key, value in changes.items():
-        if value is None:
-            if key not in result:
-                raise ConfigurationError(f"'{key}: null' removes a key that is not there{closest(key, result)}")
-            del result[key]
-        elif isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
-            result[key] = merged(result[key], value)
-        else:
-            result[key] = value
-    return result

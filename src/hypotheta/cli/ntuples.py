@@ -1,0 +1,123 @@
+"""Verbs that look into ntuples and begin an analysis."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hypotheta.cli.application import app
+from hypotheta.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from hypotheta.stages.inspection import Inspection
+
+__all__ = ["init", "inspect"]
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Folder to make.")]) -> None:
+    """Write a skeleton analysis: catalogue, numbers, code and Snakefile, with names of files to change.
+
+    Example: `hypotheta init analysis/mine`
+    """
+    from hypotheta.stages.starting import example_analysis
+
+    example_analysis(folder)
+    print(folder)
+
+
+@app.command()
+def inspect(
+    files: Annotated[list[Path] | None, typer.Argument(help="ROOT files.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Name of a profile or a YAML file; guessed otherwise.")] = None,
+    signal: Annotated[
+        list[str] | None, typer.Option(help="FILE[,FILE…]:mass=500[,xsec=PB,sumw=W|file,process=P,name=N]")
+    ] = None,
+    background: Annotated[list[str] | None, typer.Option(help="FILE[,FILE…]:xsec=PB[,sumw=W|file,…]")] = None,
+    data: Annotated[list[str] | None, typer.Option(help="FILE[,FILE…]")] = None,
+    write: Annotated[Path | None, typer.Option(help="Folder to write a first analysis of these files to.")] = None,
+    sqrt_s: Annotated[float, typer.Option("--sqrt-s", help="Centre-of-mass energy in TeV, for the catalogue.")] = 13.0,
+    events: Annotated[int, typer.Option(min=1, help="Read at most so many events of each file.")] = 100_000,
+) -> None:
+    """Tell which profile fits ntuples, what maps to what and what is wrong; write a first analysis of them.
+
+    Example: `hypotheta inspect events.root`
+
+    Example: `hypotheta inspect --signal x500.root:mass=500 --background top.root:xsec=831 --write mine`
+    """
+    from hypotheta.stages.inspection import duplicates
+    from hypotheta.stages.inspection import inspect as look
+    from hypotheta.stages.roles import parse_role
+    from hypotheta.stages.starting import starting_analysis
+
+    given = (("signal", signal), ("background", background), ("data", data))
+    roles = [parse_role(kind, text) for kind, texts in given for text in texts or []]  # type: ignore[arg-type]
+    paths = list(dict.fromkeys([*(files or []), *(path for role in roles for path in role.files)]))
+    if not paths:
+        raise ConfigurationError("name a file to look into, as in: hypotheta inspect events.root")
+    console = Console(highlight=False)
+    found = {path: look(path, profile, most=events) for path in paths}
+    for one in found.values():
+        _show(console, one)
+    for group in [[found[p] for p in role.files] for role in roles] or [list(found.values())]:
+        _show_duplicates(console, group, duplicates(group))
+    unsound = [one for one in found.values() if not one.sound]
+    if write is None:
+        if not roles and not unsound:
+            console.print("Next: hypotheta inspect --signal FILE:mass=500 --background FILE:xsec=PB --write mine")
+        return
+    if unsound:
+        raise ConfigurationError(f"{unsound[0].path}: mend what is marked above, then write")
+    profiles = list(dict.fromkeys(one.profile for one in found.values()))
+    if len(profiles) > 1:
+        raise ConfigurationError(f"the files have different formats ({', '.join(profiles)}); write one analysis each")
+    todo = starting_analysis(write, roles, found, profiles[0], sqrt_s=sqrt_s)
+    console.print(f"Written: {write}/analysis.yaml, samples.yaml, analysis.py, Snakefile", soft_wrap=True)
+    for entry in todo:
+        console.print(f"  fill in  {escape(entry)}", soft_wrap=True)
+    console.print(
+        f"Next: hypotheta train {write}  (or all: snakemake --directory {write} --snakefile {write}/Snakefile)"
+    )
+
+
+def _show(console: Console, one: "Inspection") -> None:
+    table = Table(
+        title=escape(f"{one.path}  [{one.profile}, tree {one.match.tree}]"), title_justify="left", show_header=False
+    )
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for fact in one.facts:
+        mark = "[bold red]✗ [/]" if fact.bad else ""
+        table.add_row(escape(fact.what), mark + escape(fact.value))
+    table.add_section()
+    for purpose, branches in _compact(one.match.found):
+        table.add_row(escape(purpose), escape(branches))
+    if one.match.absent:
+        table.add_row("not in the file", escape(", ".join(one.match.absent)))
+    for other in one.others:
+        table.add_section()
+        table.add_row(f"{other.name} lacks", escape(", ".join(list(other.missing)[:6])))
+    console.print(table)
+
+
+def _compact(found: "Inspection | dict[str, str] | object") -> list[tuple[str, str]]:
+    """Return one row for each group of roles: jets, leptons.0, met, …"""
+    rows: dict[str, list[str]] = {}
+    for role, branch in dict(found).items():  # type: ignore[call-overload]
+        parts = role.split(".")
+        group = ".".join(parts[:2]) if parts[0] == "leptons" else parts[0]
+        rows.setdefault(group, []).append(branch)
+    return [(group, ", ".join(dict.fromkeys(names))) for group, names in rows.items()]
+
+
+def _show_duplicates(console: Console, group: "Sequence[Inspection]", number: int) -> None:
+    if number:
+        names = ", ".join(one.path.name for one in group)
+        console.print(
+            f"[bold red]✗[/] {number:,} events appear in more than one of {escape(names)} (same run, lumi, event): a double "
+            "count within data or within a sample; between simulated samples that count from 1 it is nothing"
+        )

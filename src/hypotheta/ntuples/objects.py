@@ -1,0 +1,226 @@
+"""Objects out of branches: what a profile says of jets, leptons and missing momentum, applied to columns of a file."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from hypotheta import units
+from hypotheta.errors import InputFileError
+from hypotheta.events import Events, flat, missing_momentum, objects
+from hypotheta.hashing import hash64, seed_of
+from hypotheta.ntuples.files import Tree, one_a_row
+from hypotheta.ntuples.schema import EventProfile, JetBranches, LeptonBranches
+
+__all__ = ["EventReader", "unit_doubt"]
+
+Float = NDArray[np.float64]
+Columns = Mapping[str, ak.Array]
+
+#: a median jet pt beyond these (GeV) is a mistake of units at any collider; so many jets tell
+_MEDIAN_RANGE = (0.5, 5000.0)
+_JETS_THAT_TELL = 20
+_LENGTHS = ("pt", "mass", "energy", "px", "py", "pz")
+
+
+def unit_doubt(jet_pt: Float) -> str | None:
+    """Say what is wrong with the unit of jets, None where nothing is.
+
+    Args:
+        jet_pt: transverse momenta that should be in GeV, shape (n,).
+    """
+    if len(jet_pt) < _JETS_THAT_TELL:
+        return None
+    median = float(np.median(jet_pt))
+    if _MEDIAN_RANGE[0] <= median <= _MEDIAN_RANGE[1]:
+        return None
+    other = "MeV" if median > _MEDIAN_RANGE[1] else "GeV"
+    return f"the median pt of its jets would be {median:,.4g} GeV; write 'unit: {other}' into the profile"
+
+
+class EventReader:
+    """The branches of one file that a profile needs, and the events made of them.
+
+    Raises:
+        MissingBranchError: when the file has none of the alternatives of something that is needed.
+    """
+
+    def __init__(self, tree: Tree, profile: EventProfile) -> None:
+        self.tree = tree
+        self.profile = profile
+        self.unit = float(getattr(units, profile.unit))
+        roles = [(role, tree.first_of(role.names, optional=not role.needed)) for role in profile.roles(tree.branches)]
+        self.found = {role.name: name for role, name in roles if name is not None}
+        self.branches = list(self.found.values())
+
+    def events(self, columns: Columns, start: int = 0) -> Events:
+        """Make events of columns; ``start`` is the row of the file that they begin with.
+
+        Raises:
+            InputFileError: when a branch has another shape than the profile says, or the unit cannot be right.
+        """
+        n = len(next(iter(columns.values())))
+        jets, leptons = self._jets(columns, n), self._leptons(columns, n)
+        doubt = unit_doubt(flat(jets.pt))
+        if doubt is not None:
+            raise InputFileError(f"{self.tree.path}: {doubt}")
+        return Events(
+            jets=jets,
+            leptons=leptons,
+            met=self._met(columns, jets, leptons),
+            weight=self._row(columns, "weight").astype(np.float64) if "weight" in self.found else np.ones(n),
+            event_id=self._event_id(columns, n, start),
+        )
+
+    def _row(self, columns: Columns, role: str) -> NDArray[Any]:
+        name = self.found[role]
+        return one_a_row(self.tree, name, columns[name])
+
+    def _event_id(self, columns: Columns, n: int, start: int) -> NDArray[np.uint64]:
+        if not self.profile.event_id:
+            return hash64(seed_of(self.tree.path.name), np.arange(start, start + n))
+        return hash64(*(self._row(columns, f"event_id.{i}") for i in range(len(self.profile.event_id))))
+
+    def _collection(
+        self, columns: Columns, where: str, branches: JetBranches | LeptonBranches, others: Mapping[str, str], n: int
+    ) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+        """Return the counts, shape (n,), and flat columns, shape (N,), of one collection.
+
+        ``others`` maps names of further columns to their roles, which go along with the momenta.
+        """
+        fields = {part: f"{where}.{part}" for part in branches.parts}
+        wanted = {**{k: v for k, v in fields.items() if not isinstance(getattr(branches, k), float)}, **others}
+        if branches.slots:
+            counts, made = self._from_slots(columns, branches, wanted, n)
+        else:
+            counts, made = self._jagged(columns, wanted)
+        for part in fields.keys() - wanted.keys():  # as branches hold it: in single precision
+            made[part] = np.full(int(counts.sum()), np.float32(getattr(branches, part)))
+        return counts, _polar({name: self._in_gev(name, values) for name, values in made.items()})
+
+    def _in_gev(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
+        if name not in (*_LENGTHS, "eta", "phi"):
+            return values
+        with np.errstate(invalid="ignore"):  # a signalling NaN; `Events` names it
+            return values.astype(np.float64) * (self.unit if name in _LENGTHS else 1.0)
+
+    def _jagged(self, columns: Columns, wanted: Mapping[str, str]) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+        counts: NDArray[Any] | None = None
+        fields = {}
+        first = self.found[next(iter(wanted.values()))]
+        for field, role in wanted.items():
+            values = columns[self.found[role]]
+            number = ak.to_numpy(ak.num(values, axis=1)) if values.ndim == 2 else None
+            if number is None or (counts is not None and not np.array_equal(number, counts)):
+                hint = "; one number a row is read with slots" if values.ndim == 1 and counts is None else ""
+                raise InputFileError(
+                    f"{self.tree.path}: branch '{self.found[role]}' of tree '{self.tree.name}' has not one number for "
+                    f"each object of '{first}'; correct the profile{hint}"
+                )
+            counts = number
+            fields[field] = flat(values)
+        return np.asarray(counts), fields
+
+    def _from_slots(
+        self, columns: Columns, branches: JetBranches | LeptonBranches, wanted: Mapping[str, str], n: int
+    ) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+        """Gather scalar branches, one an object; an object with a sentinel is not there."""
+        table = {
+            field: np.stack([self._row(columns, f"{role}.{slot}") for slot in branches.slots], axis=1)
+            for field, role in wanted.items()
+        }
+        lead = "pt" if "pt" in table else "energy"
+        present = np.ones((n, len(branches.slots)), dtype=np.bool_)
+        for field in (f for f in branches.parts if f in table):
+            # zero is a sentinel for the length of a momentum only: an angle may well be 0
+            values = np.asarray([s for s in self.profile.sentinels if field == lead or s != 0], table[field].dtype)
+            present &= ~np.isin(table[field], values)
+            if np.isnan(values).any():
+                present &= ~np.isnan(table[field])
+        return present.sum(axis=1), {field: values[present] for field, values in table.items()}
+
+    def _jets(self, columns: Columns, n: int) -> ak.Array:
+        jets = self.profile.jets
+        slot = jets.slots[0] if jets.slots else None
+        tagger = jets.tagger(self.tree.branches, slot)
+        first = "" if slot is None else f".{slot}"
+        others = {"hadron_flavour": "jets.hadron_flavour"} if f"jets.hadron_flavour{first}" in self.found else {}
+        if tagger is not None:
+            others |= {"btag": "jets.btag"} | {f"over {name}": f"jets.btag.over {name}" for name in tagger.over}
+        counts, fields = self._collection(columns, "jets", jets, others, n)
+        if tagger is None:
+            fields["btag"] = np.zeros(int(counts.sum()), dtype=np.bool_)
+        else:
+            score = fields["btag"]
+            if tagger.over:
+                rest = sum(share * fields.pop(f"over {name}").astype(np.float64) for name, share in tagger.over.items())
+                with np.errstate(divide="ignore", invalid="ignore"):  # a jet without tracks: 0 / 0 is no tag
+                    score = np.log(score.astype(np.float64) / rest)
+            fields["btag"] = score > tagger.above
+        if "hadron_flavour" in fields:
+            fields["hadron_flavour"] = np.abs(fields["hadron_flavour"].astype(np.int8))
+        names = ("pt", "eta", "phi", "mass", "btag", "hadron_flavour")
+        return objects(counts, {name: fields[name] for name in names if name in fields})
+
+    def _leptons(self, columns: Columns, n: int) -> ak.Array:
+        rows, parts = [np.empty(0, np.int64)], []
+        for i, leptons in enumerate(self.profile.leptons):
+            fixed = {k: v for k in ("charge", "flavour") if isinstance(v := getattr(leptons, k), int | float)}
+            others = {k: f"leptons.{i}.{k}" for k in ("charge", "flavour") if k not in fixed}
+            counts, fields = self._collection(columns, f"leptons.{i}", leptons, others, n)
+            fields |= {name: np.full(int(counts.sum()), value) for name, value in fixed.items()}
+            self._check_flavours(fields["flavour"], i)
+            parts.append(fields)
+            rows.append(np.repeat(np.arange(n), counts))
+        row = np.concatenate(rows)
+        order = np.argsort(row, kind="stable")
+        names = ("pt", "eta", "phi", "mass", "charge", "flavour")
+        joined = {name: np.concatenate([np.empty(0), *(p[name] for p in parts)])[order] for name in names}
+        joined |= {"charge": joined["charge"].astype(np.int8), "flavour": np.abs(joined["flavour"]).astype(np.int8)}
+        return objects(np.bincount(row, minlength=n), joined)
+
+    def _check_flavours(self, flavour: NDArray[Any], i: int) -> None:
+        wrong = ~np.isin(np.abs(flavour), (11, 13))
+        if wrong.any():
+            name = next(v for k, v in self.found.items() if k.startswith(f"leptons.{i}.flavour"))
+            raise InputFileError(
+                f"{self.tree.path}: branch '{name}' of tree '{self.tree.name}' must be ±11 or ±13, it is also "
+                f"{flavour[wrong][0]:g}; name another for leptons.{i}.flavour"
+            )
+
+    def _met(self, columns: Columns, jets: ak.Array, leptons: ak.Array) -> ak.Array:
+        profile = self.profile.missing_momentum(self.tree.branches) or self.profile.met[0]
+        a, b = (self._row(columns, f"met.{name}") for name in profile.pair)
+        if profile.pt is not None:
+            return missing_momentum(a.astype(np.float64) * self.unit, b)
+        x, y = a.astype(np.float64) * self.unit, b.astype(np.float64) * self.unit
+        if profile.recoil_radius is not None:
+            separate = _separate(jets, leptons, profile.recoil_radius)
+            for collection in (jets[separate], leptons):
+                x = x - ak.to_numpy(ak.sum(collection.pt * np.cos(collection.phi), axis=1))
+                y = y - ak.to_numpy(ak.sum(collection.pt * np.sin(collection.phi), axis=1))
+        return missing_momentum(np.hypot(x, y), np.arctan2(y, x))
+
+
+def _separate(jets: ak.Array, leptons: ak.Array, radius: float) -> ak.Array:
+    """Return which jets are farther than ``radius`` in ΔR from every lepton, jagged."""
+    jet, lepton = ak.unzip(ak.cartesian([jets[["eta", "phi"]], leptons[["eta", "phi"]]], axis=1, nested=True))
+    turn = (jet.phi - lepton.phi + np.pi) % (2 * np.pi) - np.pi
+    return ak.all((jet.eta - lepton.eta) ** 2 + turn**2 > radius**2, axis=2)
+
+
+def _polar(fields: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Replace energies and Cartesian momenta by pt, eta, phi, mass; a negative mass² is rounding, and 0."""
+    if "energy" not in fields:
+        return fields
+    energy = fields.pop("energy")
+    if "px" in fields:
+        px, py, pz = (fields.pop(name) for name in ("px", "py", "pz"))
+        pt = np.hypot(px, py)
+        with np.errstate(divide="ignore", invalid="ignore"):  # along the beam there is no η; `Events` names it
+            fields |= {"pt": pt, "eta": np.arcsinh(pz / pt), "phi": np.arctan2(py, px)}
+    p2 = (fields["pt"] * np.cosh(fields["eta"])) ** 2
+    fields["mass"] = np.sqrt(np.maximum(energy**2 - p2, 0.0))
+    return fields

@@ -1,0 +1,282 @@
+"""The schema of format profiles: which branch of an ntuple holds what, in which unit.
+
+A branch is given by its name; of several alternatives the first that the file has is read, and ``name[i]`` is element i
+of a vector branch (the nominal one of many weights, the only missing momentum of an event). Where a number makes sense,
+a mass or a charge, it may stand in place of a branch.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+__all__ = [
+    "Column",
+    "Discriminator",
+    "EventProfile",
+    "FeatureProfile",
+    "JetBranches",
+    "LeptonBranches",
+    "MetBranches",
+    "Names",
+    "Profile",
+    "Role",
+    "RunsBranches",
+    "branch_of",
+]
+
+#: one branch, or alternatives of which the first that exists is read
+Names = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    Field(min_length=1),
+]
+#: a branch, or one number for all objects
+Column = float | Names
+Slots = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda values: [str(v) for v in values] if isinstance(values, list | tuple) else values),
+]
+
+#: what a four-momentum may be made of
+_MOMENTA = (("pt", "eta", "phi", "mass"), ("pt", "eta", "phi", "energy"), ("px", "py", "pz", "energy"))
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a profile wants of a file: the alternatives for one purpose, such as ``jets.pt``.
+
+    Args:
+        name: the purpose, as the keys of the profile that lead to it.
+        names: alternative branches.
+        needed: whether the file is of no use without it.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    needed: bool = True
+
+    def found(self, branches: Collection[str]) -> str | None:
+        """Return the first alternative that is there."""
+        return next((name for name in self.names if name in branches or branch_of(name)[0] in branches), None)
+
+
+def branch_of(name: str) -> tuple[str, int | None]:
+    """Split ``name[i]`` into the branch and the index of the element; None for the whole branch.
+
+    Example:
+        >>> branch_of("Event.Weight[0]"), branch_of("Jet_pt")
+        (('Event.Weight', 0), ('Jet_pt', None))
+    """
+    head, bracket, index = name.removesuffix("]").rpartition("[")
+    if bracket and name.endswith("]") and index.isdigit():
+        return head, int(index)
+    return name, None
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Discriminator(_Strict):
+    """A b-tagging branch; a jet is tagged where it lies above the working point.
+
+    With ``over``, a mapping of branches to shares, the working point is one of ln(branch / Σ share · other branch), as
+    of a tagger that gives a probability for each flavour.
+    """
+
+    branch: str
+    above: float
+    over: Mapping[str, float] = Field(default_factory=dict)
+
+
+class _Momentum(_Strict):
+    """Four-momenta: ``pt, eta, phi`` with ``mass`` or ``energy``, or ``px, py, pz, energy``.
+
+    Without ``slots`` the branches are jagged. With them each object has scalar branches of its own: ``{}`` in a name
+    stands for the slot, and an object is not there where its ``pt`` (or ``energy``) is one of the profile's sentinels.
+    """
+
+    pt: Column | None = None
+    eta: Column | None = None
+    phi: Column | None = None
+    mass: Column | None = None
+    energy: Column | None = None
+    px: Column | None = None
+    py: Column | None = None
+    pz: Column | None = None
+    slots: Slots = ()
+
+    @model_validator(mode="after")
+    def _complete(self) -> "_Momentum":
+        given = {name for names in _MOMENTA for name in names if getattr(self, name) is not None}
+        if given not in [set(names) for names in _MOMENTA] or isinstance(self.pt or self.energy, float):
+            raise ValueError(
+                "a momentum is pt, eta, phi with mass or energy, or px, py, pz with energy, and pt and energy are "
+                "branches; it is " + (", ".join(sorted(given)) or "none of these")
+            )
+        return self
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the parts of the momentum that are given, as of pt, eta, phi, mass."""
+        return next(names for names in _MOMENTA if all(getattr(self, name) is not None for name in names))
+
+    def roles(self, where: str, fields: Iterable[str], *, needed: bool = True) -> Iterator[Role]:
+        """Yield the roles of some fields, one a slot where there are slots."""
+        for field in fields:
+            column = getattr(self, field)
+            if column is None or isinstance(column, int | float):
+                continue
+            for slot in self.slots or (None,):
+                suffix = "" if slot is None else f".{slot}"
+                yield Role(f"{where}.{field}{suffix}", at_slot(column, slot), needed)
+
+
+def at_slot(names: Iterable[str], slot: str | None) -> tuple[str, ...]:
+    """Return names with ``{}`` replaced by the slot."""
+    return tuple(names) if slot is None else tuple(name.replace("{}", slot) for name in names)
+
+
+class JetBranches(_Momentum):
+    """The jets; ``threshold_GeV`` is the lowest pt that the format keeps, if it is known.
+
+    Without ``btag`` no jet is tagged.
+    """
+
+    btag: tuple[Discriminator, ...] = ()
+    hadron_flavour: Names | None = None
+    threshold_GeV: Annotated[float, Field(ge=0)] | None = None
+
+    def tagger(self, branches: Collection[str], slot: str | None = None) -> Discriminator | None:
+        """Return the first discriminator that the file has."""
+        for tagger in self.btag:
+            if at_slot([tagger.branch], slot)[0] in branches:
+                return tagger
+        return None
+
+
+class LeptonBranches(_Momentum):
+    """One lepton collection; ``flavour`` is 11 (electrons), 13 (muons), or a branch that holds ±11 or ±13."""
+
+    flavour: Literal[11, 13] | Names
+    charge: Column
+
+
+class MetBranches(_Strict):
+    """The missing transverse momentum: ``pt, phi`` or ``px, py``.
+
+    With ``recoil_radius`` the branches hold only what lies outside the objects (a soft term): all leptons, and all jets
+    farther than this from every lepton in ΔR, are subtracted from it.
+    """
+
+    pt: str | None = None
+    phi: str | None = None
+    px: str | None = None
+    py: str | None = None
+    recoil_radius: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "MetBranches":
+        given = {name for name in ("pt", "phi", "px", "py") if getattr(self, name) is not None}
+        if given not in ({"pt", "phi"}, {"px", "py"}):
+            raise ValueError("a missing momentum is pt and phi, or px and py; it is " + ", ".join(sorted(given)))
+        return self
+
+    @property
+    def pair(self) -> dict[str, str]:
+        """The two components and their branches."""
+        return {name: value for name in ("pt", "phi", "px", "py") if (value := getattr(self, name)) is not None}
+
+
+class RunsBranches(_Strict):
+    """The tree with sums over all generated events, before any cut; one entry for each merged file."""
+
+    tree: str
+    sum_of_weights: str
+    events: str | None = None
+    cross_section_pb: str | None = None
+    jet_threshold_GeV: str | None = None
+
+
+class EventProfile(_Strict):
+    """A format with objects: jets, leptons, missing momentum.
+
+    ``sentinels`` are the numbers that stand for an object that is not there, where objects have ``slots``. Without
+    ``event_id`` an event's number is a hash of the file's name and the row.
+    """
+
+    level: Literal["events"]
+    tree: str
+    unit: Literal["GeV", "MeV"]
+    jets: JetBranches
+    leptons: tuple[LeptonBranches, ...]
+    met: Annotated[tuple[MetBranches, ...], Field(min_length=1)]
+    weight: Names | None = None
+    event_id: tuple[str, ...] = ()
+    sentinels: tuple[float, ...] = ()
+    runs: RunsBranches | None = None
+
+    def roles(self, branches: Collection[str]) -> Iterator[Role]:
+        """Yield everything that is read from a file.
+
+        Args:
+            branches: the branches of the file, which decide between alternatives.
+        """
+        yield from self.jets.roles("jets", self.jets.parts)
+        for slot in self.jets.slots or (None,):
+            suffix = "" if slot is None else f".{slot}"
+            if self.jets.btag:
+                yield Role(f"jets.btag{suffix}", at_slot([tagger.branch for tagger in self.jets.btag], slot))
+            tagger = self.jets.tagger(branches, slot)
+            for other in tagger.over if tagger is not None else ():
+                yield Role(f"jets.btag.over {other}{suffix}", at_slot([other], slot))
+        yield from self.jets.roles("jets", ["hadron_flavour"], needed=False)
+        for i, lepton in enumerate(self.leptons):
+            yield from lepton.roles(f"leptons.{i}", (*lepton.parts, "charge", "flavour"))
+        yield from self._met_roles(branches)
+        if self.weight is not None:
+            yield Role("weight", self.weight, needed=False)
+        for i, name in enumerate(self.event_id):
+            yield Role(f"event_id.{i}", (name,))
+
+    def missing_momentum(self, branches: Collection[str]) -> MetBranches | None:
+        """Return the first alternative of the missing momentum that the file has."""
+        return next((m for m in self.met if Role("", (next(iter(m.pair.values())),)).found(branches)), None)
+
+    def _met_roles(self, branches: Collection[str]) -> Iterator[Role]:
+        chosen = self.missing_momentum(branches)
+        if chosen is None:
+            yield Role("met", tuple(next(iter(m.pair.values())) for m in self.met))
+        else:
+            yield from (Role(f"met.{name}", (branch,)) for name, branch in chosen.pair.items())
+
+
+class FeatureProfile(_Strict):
+    """A flat format: one row an event, columns that are features, θ and the class.
+
+    ``sentinels`` are the numbers that stand for a missing value; rows that hold one are an error, or dropped.
+    """
+
+    level: Literal["features"]
+    tree: str
+    features: Annotated[Mapping[str, Names], Field(min_length=1)]
+    parameters: Mapping[str, Names] = Field(default_factory=dict)
+    target: Names
+    weight: Names | None = None
+    event_id: tuple[str, ...] = ()
+    sentinels: tuple[float, ...] = ()
+    missing: Literal["error", "drop"] = "error"
+
+    def roles(self, branches: Collection[str]) -> Iterator[Role]:  # noqa: ARG002  alike for all profiles
+        """Yield everything that is read from a file."""
+        yield from (Role(f"features.{name}", names) for name, names in self.features.items())
+        yield from (Role(f"parameters.{name}", names) for name, names in self.parameters.items())
+        yield Role("target", self.target)
+        if self.weight is not None:
+            yield Role("weight", self.weight, needed=False)
+        yield from (Role(f"event_id.{i}", (name,)) for i, name in enumerate(self.event_id))
+
+
+Profile: TypeAlias = EventProfile | FeatureProfile

@@ -1,0 +1,89 @@
+"""What the user says of files: ``FILE[,FILE…]:key=value,…`` for a signal, a background or data."""
+
+import glob
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from hypotheta.errors import ConfigurationError, InputFileError
+
+__all__ = ["FilesOf", "parse_role"]
+
+Kind = Literal["signal", "background", "data"]
+
+
+@dataclass(frozen=True)
+class FilesOf:
+    """Files of one sample and what is known of it.
+
+    Args:
+        kind: signal, background or data.
+        name: name of the sample.
+        process: what it is drawn and fitted with.
+        files: its files.
+        theta: the hypothesis of a signal.
+        cross_section_pb: None where it was not given.
+        sum_of_weights: of all generated events; ``file`` where the files hold them all; None where it was not given.
+    """
+
+    kind: Kind
+    name: str
+    process: str
+    files: tuple[Path, ...]
+    theta: Mapping[str, float] = field(default_factory=dict)
+    cross_section_pb: float | None = None
+    sum_of_weights: float | Literal["file"] | None = None
+
+
+def parse_role(kind: Kind, text: str) -> FilesOf:
+    """Read one option, as ``x500.root:mass=500`` or ``'top*.root:xsec=831,sumw=file'``.
+
+    Raises:
+        ConfigurationError: something is no ``key=value``, or no number.
+        InputFileError: a pattern matches no file.
+    """
+    head, colon, tail = text.rpartition(":")
+    if not colon or "=" not in tail:
+        head, tail = text, ""
+    values = dict(_pair(kind, part) for part in tail.split(",") if part)
+    files = tuple(path for pattern in head.split(",") for path in _files(pattern))
+    name = re.sub(r"\W+", "_", values.pop("name", files[0].stem), flags=re.ASCII).strip("_")
+    process = values.pop("process", "signal" if kind == "signal" else name)
+    sums, sigma = values.pop("sumw", None), values.pop("xsec", None)
+    theta = {key: _number(kind, key, value) for key, value in values.items()}
+    if theta and kind != "signal":
+        raise ConfigurationError(
+            f"--{kind} {text}: only a signal has {next(iter(theta))}; keys: xsec, sumw, process, name"
+        )
+    return FilesOf(
+        kind,
+        name if name[:1].isalpha() else f"s_{name}",
+        process,
+        files,
+        theta,
+        None if sigma is None else _number(kind, "xsec", sigma),
+        "file" if sums == "file" else None if sums is None else _number(kind, "sumw", sums),
+    )
+
+
+def _pair(kind: str, part: str) -> tuple[str, str]:
+    key, equals, value = part.partition("=")
+    if not (key and equals and value):
+        raise ConfigurationError(f"--{kind}: '{part}' is no key=value; write FILE:mass=500,xsec=1.2")
+    return key.strip(), value.strip()
+
+
+def _number(kind: str, key: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError as err:
+        raise ConfigurationError(f"--{kind}: {key}={value} is no number") from err
+
+
+def _files(pattern: str) -> list[Path]:
+    found = [Path(name) for name in sorted(glob.glob(pattern))] if glob.has_magic(pattern) else [Path(pattern)]
+    if not found:
+        raise InputFileError(f"{pattern}: no file matches; check the path")
+    return found

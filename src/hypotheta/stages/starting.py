@@ -1,0 +1,350 @@
+"""Write a first analysis: a catalogue, the numbers, the code and a Snakefile, to run as they are and to be changed."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from hypotheta.errors import ConfigurationError, OutputError
+from hypotheta.events import Events
+from hypotheta.ntuples import EventProfile, FeatureProfile, Profile, load_profile, read_features
+from hypotheta.stages.files import write_folder
+from hypotheta.stages.inspection import Inspection, whole_sum_of_weights
+from hypotheta.stages.roles import FilesOf
+from hypotheta.stages.skeletons import objects as skeleton
+
+__all__ = ["example_analysis", "starting_analysis"]
+
+_SNAKEFILE = """\
+config.setdefault("analysis", workflow.basedir + "/analysis.yaml")
+workflow.include(__import__("hypotheta.workflow").workflow.SNAKEFILE, overwrite_default_target=True)
+"""
+_FLAT_CODE = '''\
+"""Flat ntuples: their columns are the features, nothing is selected or reconstructed here."""
+
+from pydantic import BaseModel, ConfigDict
+
+from hypotheta.errors import ConfigurationError
+from hypotheta.features import FeatureSpec
+
+# a label, a unit and a range make better plots: FeatureSpec("mjj", "$m_{{jj}}$", "GeV", level="high", range=(0, 500))
+FEATURES = (
+{features}
+)
+
+
+class Cuts(BaseModel):
+    """Nothing to choose."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def jet_threshold(cuts):
+    """Return the lowest jet p_T that the selection asks for: there is no selection."""
+    return 0.0
+
+
+def select(events, cuts):
+    """Refuse: flat ntuples hold no objects."""
+    raise ConfigurationError("these ntuples hold features; there is nothing to select")
+
+
+def features(events):
+    """Refuse: flat ntuples hold the features already."""
+    raise ConfigurationError("these ntuples hold features; there is nothing to reconstruct")
+
+
+def weight_variations(events, cuts):
+    """Return no variations."""
+    return {{}}
+'''
+_BINS = 12
+
+
+def starting_analysis(
+    folder: Path, roles: Sequence[FilesOf], inspections: Mapping[Path, Inspection], profile: str, *, sqrt_s: float
+) -> list[str]:
+    """Write a first analysis of inspected files.
+
+    Args:
+        folder: the folder to make; it may not hold an analysis yet.
+        roles: what the files are.
+        inspections: what the files hold.
+        profile: the profile that reads them all.
+        sqrt_s: centre-of-mass energy in TeV.
+
+    Returns:
+        What the user has to fill in before limits mean something.
+
+    Raises:
+        ConfigurationError: there is no signal, no background, or a signal has no hypothesis.
+        OutputError: the folder holds an analysis already.
+    """
+    if (folder / "analysis.yaml").exists():
+        raise OutputError(f"{folder}: there is an analysis already; choose another folder")
+    loaded = load_profile(profile)
+    if isinstance(loaded, FeatureProfile):
+        roles, shifts, best = _flat_roles(roles, loaded)
+        code = _FLAT_CODE.format(features="\n".join(f'    FeatureSpec("{n}", "{n}"),' for n in loaded.features))
+        selection: dict[str, Any] = {}
+    else:
+        shifts = {}
+        code = resources.files("hypotheta.stages.skeletons").joinpath("objects.py").read_text(encoding="utf-8")
+        selection = _selection(inspections, loaded)
+        best = _best_of_events(roles, inspections, selection)
+    _check(roles)
+    roles = [_summed(role, inspections, loaded) for role in roles]
+    files = {
+        "analysis.yaml": _analysis_text(folder, roles, selection, best, shifts),
+        "samples.yaml": _catalogue_text(folder, roles, profile, sqrt_s),
+        "analysis.py": code,
+        "Snakefile": _SNAKEFILE,
+    }
+    write_folder(folder, {name: text.encode() for name, text in files.items()})
+    return [entry for role in roles for entry in _open(role, inspections)]
+
+
+def example_analysis(folder: Path) -> None:
+    """Write an analysis of files that are not there yet, whose names are to be changed.
+
+    Raises:
+        OutputError: the folder holds an analysis already.
+    """
+    if (folder / "analysis.yaml").exists():
+        raise OutputError(f"{folder}: there is an analysis already; choose another folder")
+    roles = [
+        FilesOf("signal", f"signal_m{m}", "signal", (folder / f"signal_m{m}.root",), {"mass": float(m)}, 1.0)
+        for m in (500, 1000)
+    ]
+    roles.append(FilesOf("background", "background", "background", (folder / "background.root",), {}, 1.0))
+    cuts = {"jet_pt": 25.0, "jet_eta": 2.5, "lepton_pt": 25.0, "lepton_eta": 2.5, "min_jets": 2}
+    edges = np.linspace(0.0, 1200.0, _BINS + 1)
+    code = resources.files("hypotheta.stages.skeletons").joinpath("objects.py").read_text(encoding="utf-8")
+    files = {
+        "analysis.yaml": _analysis_text(folder, roles, cuts, ("m_visible", edges.tolist()), {}),
+        "samples.yaml": _catalogue_text(folder, roles, "nanoaod", 13.6),
+        "analysis.py": code,
+        "Snakefile": _SNAKEFILE,
+    }
+    write_folder(folder, {name: text.encode() for name, text in files.items()})
+
+
+def _check(roles: Sequence[FilesOf]) -> None:
+    for kind in ("signal", "background"):
+        if not any(role.kind == kind for role in roles):
+            raise ConfigurationError(f"there is no {kind}; say which file it is, --{kind} FILE")
+    signals = [role for role in roles if role.kind == "signal"]
+    if not all(role.theta for role in signals):
+        role = next(role for role in signals if not role.theta)
+        raise ConfigurationError(
+            f"--signal {role.files[0]}: give its hypothesis, as in --signal {role.files[0]}:mass=500"
+        )
+    if len({tuple(role.theta) for role in signals}) > 1:
+        raise ConfigurationError("signals have different parameters; give all the same, as mass=500 and mass=750")
+    names = [role.name for role in roles]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigurationError(f"two samples are called '{twice}'; give one another name, as FILE:name=other")
+
+
+def _flat_roles(
+    roles: Sequence[FilesOf], profile: FeatureProfile
+) -> tuple[list[FilesOf], dict[str, list[float]], tuple[str, list[float]]]:
+    """Give each hypothesis in flat signal files a sample of its own; find shifts and the best single feature."""
+    parts = {path: read_features(path, profile) for role in roles for path in role.files}
+    made: list[FilesOf] = []
+    signal_parameters = [n for n in profile.parameters if n != "jes"]
+    for role in roles:
+        if role.kind != "signal" or role.theta or len(signal_parameters) != 1:
+            made.append(role)
+            continue
+        name = signal_parameters[0]
+        own = [parts[path].theta[name][parts[path].is_signal] for path in role.files]
+        made += [
+            replace(role, name=f"{role.name}_{re.sub(r'[^0-9A-Za-z]+', 'p', f'{v:g}')}", theta={name: float(v)})
+            for v in np.unique(np.concatenate(own))
+        ]
+    seen = np.unique(np.concatenate([p.theta["jes"] for p in parts.values()])) if "jes" in profile.parameters else []
+    shifts = {"jes": [float(v) for v in seen]} if len(seen) > 1 else {}
+    columns = {n: np.concatenate([p.features[n] for p in parts.values()]) for n in profile.features}
+    is_signal = np.concatenate([p.is_signal for p in parts.values()])
+    return made, shifts, _best_feature(columns, is_signal)
+
+
+def _selection(inspections: Mapping[Path, Inspection], profile: EventProfile) -> dict[str, Any]:
+    """Choose loose cuts that most of the events pass."""
+    parts = [one.events for one in inspections.values() if one.events is not None]
+    low = max(25.0, profile.jets.threshold_GeV or 0.0)
+    jets = np.concatenate([np.asarray(_count(e.jets, low)) for e in parts])
+    leptons = np.concatenate([np.asarray(_count(e.leptons, 20.0)) for e in parts])
+    return {
+        "jet_pt": low,
+        "jet_eta": 2.5,
+        "lepton_pt": 20.0,
+        "lepton_eta": 2.5,
+        "min_jets": int(min(skeleton.JETS, np.quantile(jets, 0.3))),
+        "min_leptons": int(min(1, np.quantile(leptons, 0.3))),
+        "min_btags": 0,
+    }
+
+
+def _count(objects: Any, pt: float) -> NDArray[np.int64]:
+    from awkward import sum as total
+
+    counts: NDArray[np.int64] = np.asarray(total(objects.pt >= pt, axis=1))
+    return counts
+
+
+def _best_of_events(
+    roles: Sequence[FilesOf], inspections: Mapping[Path, Inspection], selection: Mapping[str, Any]
+) -> tuple[str, list[float]]:
+    cuts = skeleton.Cuts(**selection)
+    tables, labels = [], []
+    for role in roles:
+        for events in (inspections[path].events for path in role.files):
+            if events is not None and role.kind != "data":
+                tables.append(_features(events, cuts))
+                labels.append(np.full(len(tables[-1]["met"]), role.kind == "signal"))
+    columns = {n: np.concatenate([t[n] for t in tables]) for n in (s.name for s in skeleton.FEATURES)}
+    return _best_feature(columns, np.concatenate(labels))
+
+
+def _features(events: Events, cuts: skeleton.Cuts) -> dict[str, NDArray[Any]]:
+    selected = skeleton.select(events, cuts)
+    return skeleton.features(selected.events[selected.region_index >= 0])
+
+
+def _best_feature(columns: Mapping[str, NDArray[Any]], is_signal: NDArray[np.bool_]) -> tuple[str, list[float]]:
+    """Return the feature that alone separates best, and bins of about equal numbers of events."""
+
+    def auc(values: NDArray[Any]) -> float:
+        signal, rest = values[is_signal], np.sort(values[~is_signal])
+        if len(signal) == 0 or len(rest) == 0:
+            return 0.5
+        below = (np.searchsorted(rest, signal, "left") + np.searchsorted(rest, signal, "right")) / 2
+        return float(np.mean(below) / len(rest))
+
+    name = max(columns, key=lambda n: abs(auc(columns[n]) - 0.5))
+    values = columns[name]
+    inner = np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1]) if len(values) else np.array([])
+    span = max(float(np.ptp(values)) if len(values) else 0.0, 1.0)
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    edges = [low - 0.01 * span, *inner.tolist(), high + 0.01 * span]
+    return name, sorted({float(f"{edge:.4g}") for edge in edges})
+
+
+def _summed(role: FilesOf, inspections: Mapping[Path, Inspection], profile: Profile) -> FilesOf:
+    """Measure Σw where the user said that the files hold all generated events."""
+    if role.sum_of_weights != "file":
+        return role
+    if isinstance(profile, EventProfile):
+        return replace(role, sum_of_weights=whole_sum_of_weights(role.files, profile))
+    total = 0.0
+    for path in role.files:
+        rows = read_features(path, profile)
+        chosen = rows.is_signal == (role.kind == "signal")
+        for name, value in role.theta.items():
+            chosen &= rows.theta[name] == value
+        if "jes" in rows.theta:
+            chosen &= rows.theta["jes"] == 1.0
+        total += float(rows.weight[chosen].sum())
+    return replace(role, sum_of_weights=total)
+
+
+def _open(role: FilesOf, inspections: Mapping[Path, Inspection]) -> list[str]:
+    """Say what is still unknown of a sample."""
+    if role.kind == "data":
+        return []
+    found = []
+    if role.kind == "background" and role.cross_section_pb is None and not _generator(role, inspections):
+        found.append(f"{role.name}: its cross section in pb (cross_section_pb in samples.yaml, or xsec=)")
+    known = all(inspections[path].sum_of_weights is not None for path in role.files)
+    if role.sum_of_weights is None and not known:
+        found.append(
+            f"{role.name}: Σw of all generated events (sum_of_weights in samples.yaml, or sumw=; sumw=file where no "
+            "event was removed from the files)"
+        )
+    return found
+
+
+def _generator(role: FilesOf, inspections: Mapping[Path, Inspection]) -> bool:
+    return all(any(fact.what.startswith("cross section") for fact in inspections[path].facts) for path in role.files)
+
+
+def _plain(value: Any) -> str:
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
+
+
+def _catalogue_text(folder: Path, roles: Sequence[FilesOf], profile: str, sqrt_s: float) -> str:
+    target = folder.resolve()
+    if profile.endswith((".yaml", ".yml")):
+        profile = os.path.relpath(Path(profile).resolve(), target)
+    processes = {role.process: {"label": role.process.replace("_", " ")} for role in roles if role.kind != "data"}
+    processes |= {role.process: {"label": "data"} for role in roles if role.kind == "data"}
+    lines = [
+        "# Which ntuples there are and how they are normalised: luminosity · σ · B · w/Σw, Σw over all generated events.",
+        _plain({"profile": profile, "sqrt_s_TeV": sqrt_s, "processes": processes}),
+        "samples:",
+    ]
+    for role in roles:
+        body: dict[str, Any] = {"process": role.process, "kind": role.kind}
+        if role.theta:
+            body["theta"] = dict(role.theta)
+        if role.kind != "data":
+            sigma = role.cross_section_pb
+            # σ · B of a signal is what the limit is set on: with 1 pb its strength is the limit in pb
+            body["cross_section_pb"] = sigma if sigma is not None else 1.0 if role.kind == "signal" else "generator"
+        if role.sum_of_weights is not None:
+            body["sum_of_weights"] = role.sum_of_weights
+        body["files"] = [os.path.relpath(path.resolve(), target) for path in role.files]
+        lines += [f"  {role.name}:", *(f"    {line}" for line in _plain(body).splitlines())]
+    return "\n".join(lines) + "\n"
+
+
+def _analysis_text(
+    folder: Path,
+    roles: Sequence[FilesOf],
+    selection: Mapping[str, Any],
+    best: tuple[str, list[float]],
+    shifts: Mapping[str, list[float]],
+) -> str:
+    signals = [role for role in roles if role.kind == "signal"]
+    parameters: dict[str, Any] = {
+        name: {"kind": "signal", "grid": sorted({role.theta[name] for role in signals})} for name in signals[0].theta
+    }
+    systematics: dict[str, Any] = {}
+    for name, values in shifts.items():
+        parameters[name] = {"kind": "event", "nominal": 1.0, "object": "jet_energy_scale", "grid": values}
+        down, up = (max((v for v in values if v < 1), default=1.0), min((v for v in values if v > 1), default=1.0))
+        systematics[name] = {"parameter": name, "up": up, "down": down}
+    name = re.sub(r"\W+", "_", folder.resolve().name, flags=re.ASCII).strip("_") or "mine"
+    content = {
+        "name": name if name[0].isalpha() else f"a_{name}",
+        "title": f"A first look at {folder.resolve().name}",
+        "code": "analysis.py",
+        "catalogue": "samples.yaml",
+        "seed": 1,
+        "luminosity_fb": 1.0,
+        "luminosity_uncertainty": 0.02,
+        "luminosity_reason": "A placeholder; write the luminosity of your data.",
+        "parameters": parameters,
+        "selection": dict(selection),
+        "systematics": systematics,
+        "training": {"region": "sr", "folds": 4},
+        "classifiers": {"parameterized_network": {"type": "network"}, "parameterized_bdt": {"type": "bdt"}},
+        "observable": {"feature": best[0], "edges": best[1]},
+        "binning": {"region": "sr", "background_efficiencies": [0.7, 0.4, 0.2, 0.1, 0.05, 0.02]},
+        "significance": {"background_uncertainty": 0.1},
+        "diagnostics": {"replicas": 100, "reference": "parameterized_bdt"},
+        "data": {"source": "asimov"},
+        "limits": {"brazil": "parameterized_network"},
+    }
+    head = "# A start, to be changed: every number of the analysis stands here, its code in analysis.py.\n"
+    return head + _plain(content)
