@@ -32,8 +32,8 @@ __all__ = [
 
 #: the order in which ``--help`` lists the verbs: the way of the data
 _VERBS = (
-    *("generate", "features", "train", "score", "diagnose", "significance", "templates", "limits", "fit", "report"),
-    "export",
+    *("init", "inspect", "generate", "features", "train", "score", "diagnose", "significance"),
+    *("templates", "limits", "fit", "report", "export"),
 )
 
 

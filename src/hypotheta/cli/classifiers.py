@@ -24,11 +24,17 @@ def train(
     out: Out = None,
     jobs: Jobs = 1,
 ) -> None:
-    """Train classifiers, cross-fitted over folds of the event number.
+    """Train classifiers, cross-fitted over folds of the event number; features that are not there yet are made.
 
     Example: `hypotheta train analysis/ttbar --classifier parameterized_network`
     """
-    names = [classifier] if classifier else list(load(analysis, out).config.classifiers)
+    from hypotheta.stages.features import feature_path
+    from hypotheta.stages.features import features as tabulate
+
+    loaded = load(analysis, out)
+    missing = [name for name in loaded.catalogue.names() if not feature_path(loaded, name).exists()]
+    each(on_analysis, [(tabulate, analysis, out, name) for name in missing], jobs)
+    names = [classifier] if classifier else list(loaded.config.classifiers)
     each(_train, [(analysis, out, name, hold_out) for name in names], jobs)
 
 

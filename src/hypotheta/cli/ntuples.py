@@ -1,6 +1,6 @@
 """Verbs that look into ntuples and begin an analysis."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,10 +104,10 @@ def _show(console: Console, one: "Inspection") -> None:
     console.print(table)
 
 
-def _compact(found: "Inspection | dict[str, str] | object") -> list[tuple[str, str]]:
-    """Return one row for each group of roles: jets, leptons.0, met, …"""
+def _compact(found: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return one row for each group of roles, as jets, leptons.0 and met."""
     rows: dict[str, list[str]] = {}
-    for role, branch in dict(found).items():  # type: ignore[call-overload]
+    for role, branch in found.items():
         parts = role.split(".")
         group = ".".join(parts[:2]) if parts[0] == "leptons" else parts[0]
         rows.setdefault(group, []).append(branch)
@@ -118,6 +118,6 @@ def _show_duplicates(console: Console, group: "Sequence[Inspection]", number: in
     if number:
         names = ", ".join(one.path.name for one in group)
         console.print(
-            f"[bold red]✗[/] {number:,} events appear in more than one of {escape(names)} (same run, lumi, event): a double "
-            "count within data or within a sample; between simulated samples that count from 1 it is nothing"
+            f"[bold red]✗[/] {number:,} events appear in more than one of {escape(names)} (same run, lumi, event): "
+            "a double count within data or within a sample; between simulated samples that count from 1 it is nothing"
         )

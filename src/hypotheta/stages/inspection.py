@@ -116,11 +116,9 @@ def _first(path: Path, profile: EventProfile, most: int) -> Events:
         n += len(events)
         if n >= most:
             break
-    return Events(
-        *(ak.concatenate([getattr(p, name) for p in parts]) for name in ("jets", "leptons", "met")),
-        np.concatenate([p.weight for p in parts]),
-        np.concatenate([p.event_id for p in parts]),
-    )
+    joined = {name: ak.concatenate([getattr(p, name) for p in parts]) for name in ("jets", "leptons", "met")}
+    flat_parts = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ("weight", "event_id")}
+    return Events(**joined, **flat_parts)
 
 
 def _of_events(events: Events, profile: EventProfile) -> Iterator[Fact]:

@@ -83,7 +83,9 @@ def _number(kind: str, key: str, value: str) -> float:
 
 
 def _files(pattern: str) -> list[Path]:
-    found = [Path(name) for name in sorted(glob.glob(pattern))] if glob.has_magic(pattern) else [Path(pattern)]
+    if not glob.has_magic(pattern):
+        return [Path(pattern)]
+    found = [Path(name) for name in sorted(glob.glob(pattern))]  # noqa: PTH207  it may be absolute
     if not found:
         raise InputFileError(f"{pattern}: no file matches; check the path")
     return found

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import yaml
 from numpy.typing import NDArray
@@ -100,7 +101,7 @@ def starting_analysis(
         selection = _selection(inspections, loaded)
         best = _best_of_events(roles, inspections, selection)
     _check(roles)
-    roles = [_summed(role, inspections, loaded) for role in roles]
+    roles = [_summed(role, loaded) for role in roles]
     files = {
         "analysis.yaml": _analysis_text(folder, roles, selection, best, shifts),
         "samples.yaml": _catalogue_text(folder, roles, profile, sqrt_s),
@@ -171,8 +172,10 @@ def _flat_roles(
             replace(role, name=f"{role.name}_{re.sub(r'[^0-9A-Za-z]+', 'p', f'{v:g}')}", theta={name: float(v)})
             for v in np.unique(np.concatenate(own))
         ]
-    seen = np.unique(np.concatenate([p.theta["jes"] for p in parts.values()])) if "jes" in profile.parameters else []
-    shifts = {"jes": [float(v) for v in seen]} if len(seen) > 1 else {}
+    shifts: dict[str, list[float]] = {}
+    if "jes" in profile.parameters:
+        seen = np.unique(np.concatenate([p.theta["jes"] for p in parts.values()]))
+        shifts = {"jes": seen.tolist()} if len(seen) > 1 else {}
     columns = {n: np.concatenate([p.features[n] for p in parts.values()]) for n in profile.features}
     is_signal = np.concatenate([p.is_signal for p in parts.values()])
     return made, shifts, _best_feature(columns, is_signal)
@@ -182,8 +185,8 @@ def _selection(inspections: Mapping[Path, Inspection], profile: EventProfile) ->
     """Choose loose cuts that most of the events pass."""
     parts = [one.events for one in inspections.values() if one.events is not None]
     low = max(25.0, profile.jets.threshold_GeV or 0.0)
-    jets = np.concatenate([np.asarray(_count(e.jets, low)) for e in parts])
-    leptons = np.concatenate([np.asarray(_count(e.leptons, 20.0)) for e in parts])
+    jets = np.concatenate([_count(e.jets, low) for e in parts])
+    leptons = np.concatenate([_count(e.leptons, 20.0) for e in parts])
     return {
         "jet_pt": low,
         "jet_eta": 2.5,
@@ -196,9 +199,7 @@ def _selection(inspections: Mapping[Path, Inspection], profile: EventProfile) ->
 
 
 def _count(objects: Any, pt: float) -> NDArray[np.int64]:
-    from awkward import sum as total
-
-    counts: NDArray[np.int64] = np.asarray(total(objects.pt >= pt, axis=1))
+    counts: NDArray[np.int64] = ak.to_numpy(ak.sum(objects.pt >= pt, axis=1))
     return counts
 
 
@@ -240,7 +241,7 @@ def _best_feature(columns: Mapping[str, NDArray[Any]], is_signal: NDArray[np.boo
     return name, sorted({float(f"{edge:.4g}") for edge in edges})
 
 
-def _summed(role: FilesOf, inspections: Mapping[Path, Inspection], profile: Profile) -> FilesOf:
+def _summed(role: FilesOf, profile: Profile) -> FilesOf:
     """Measure Σw where the user said that the files hold all generated events."""
     if role.sum_of_weights != "file":
         return role
@@ -289,7 +290,8 @@ def _catalogue_text(folder: Path, roles: Sequence[FilesOf], profile: str, sqrt_s
     processes = {role.process: {"label": role.process.replace("_", " ")} for role in roles if role.kind != "data"}
     processes |= {role.process: {"label": "data"} for role in roles if role.kind == "data"}
     lines = [
-        "# Which ntuples there are and how they are normalised: luminosity · σ · B · w/Σw, Σw over all generated events.",
+        "# Which ntuples there are and how they are normalised: luminosity · σ · B · w/Σw, Σw over all generated ones.",
+        "# σ · B of a signal is what limits are set on: with 1 pb its strength is the limit in pb.",
         _plain({"profile": profile, "sqrt_s_TeV": sqrt_s, "processes": processes}),
         "samples:",
     ]
@@ -299,7 +301,6 @@ def _catalogue_text(folder: Path, roles: Sequence[FilesOf], profile: str, sqrt_s
             body["theta"] = dict(role.theta)
         if role.kind != "data":
             sigma = role.cross_section_pb
-            # σ · B of a signal is what the limit is set on: with 1 pb its strength is the limit in pb
             body["cross_section_pb"] = sigma if sigma is not None else 1.0 if role.kind == "signal" else "generator"
         if role.sum_of_weights is not None:
             body["sum_of_weights"] = role.sum_of_weights

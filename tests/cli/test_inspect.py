@@ -1,0 +1,174 @@
+"""From a stranger's ntuples to a first training in two commands, and on to limits."""
+
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+import yaml
+
+from hypotheta.cli import main
+from hypotheta.ntuples import load_profile, write_root
+from hypotheta.stages.analysis import Analysis
+from hypotheta.stages.files import read_csv
+from hypotheta.stages.roles import parse_role
+
+SMALL = Path(__file__).parents[2] / "samples/small"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    return tmp_path
+
+
+def foreign(path, sample, n, **changes):
+    """Write a small sample as somebody else's tree, with units, names and shapes of their own."""
+    with uproot.open(SMALL / f"{sample}.root") as file:
+        tree = file["Events"]
+        columns = {name: tree[name].array(entry_stop=n) for name in tree.keys() if not name.startswith("n")}
+    for name in [name for name in columns if name.endswith(("_pt", "_mass"))]:
+        columns[name] = columns[name] * np.float32(1000)
+    columns = {name: values for name, values in columns.items() if name not in changes.get("without", ())}
+    write_root(path, {"Events": {k: v if v.ndim > 1 else ak.to_numpy(v) for k, v in columns.items()}})
+
+
+def small_flat(path):
+    """Write one flat file with signal of two masses and background, at three energy scales."""
+    rng = np.random.default_rng(5)
+    profile = load_profile("xtt")
+    parts = []
+    for target, mass in ((1, 500.0), (1, 1000.0), (0, 500.0)):
+        n = 500 if target else 1500
+        base = {name: rng.exponential(50, n) for name in profile.features}
+        centre = rng.normal(mass, 60, n) if target else 250 + rng.exponential(350, n)
+        for jes in (0.975, 1.0, 1.025):
+            parts.append({**base, "mwwbb": centre * jes, "mx": np.full(n, mass), "jes": np.full(n, jes)})
+            parts[-1]["target"] = np.full(n, target)
+    columns = {name: np.concatenate([p[name] for p in parts]).astype(np.float32) for name in parts[0]}
+    write_root(path, {"xtt": columns})
+
+
+def only_a_small_bdt(folder):
+    path = folder / "analysis.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["classifiers"] = {"parameterized_bdt": {"type": "bdt", "trees": 20}}
+    config["limits"] = {"brazil": "parameterized_bdt"}
+    config["binning"]["min_effective_events"] = 5
+    path.write_text(yaml.safe_dump(config))
+
+
+def test_from_a_strangers_ntuples_to_a_training(here, capsys):
+    for new, old in (("low", "xtt_m500"), ("high", "xtt_m1000"), ("top", "ttbar_mtt_0_500")):
+        foreign(here / f"{new}.root", old, 1500)
+    (here / "mev.yaml").write_text("extends: nanoaod\nunit: MeV\n")
+    assert main(["inspect", "low.root"]) == 0
+    assert "write 'unit: MeV' into the profile" in capsys.readouterr().out.replace("│", " ")
+    roles = ["--signal", "low.root:mass=500,sumw=file", "--signal", "high.root:mass=1000,sumw=file"]
+    roles += ["--background", "t*p.root:xsec=500,sumw=1500"]
+    assert main(["inspect", *roles, "--write", "mine"]) == 2
+    assert "low.root: mend what is marked above, then write" in capsys.readouterr().err
+    assert not (here / "mine").exists()
+    assert main(["inspect", *roles, "--profile", "mev.yaml", "--write", "mine"]) == 0
+    assert "Next: hypotheta train mine" in capsys.readouterr().out
+    analysis = Analysis.load(here / "mine")
+    assert analysis.catalogue.profile == "../mev.yaml"
+    assert analysis.catalogue["top"].cross_section_pb == 500
+    assert analysis.catalogue["low"].sum_of_weights == pytest.approx(1500, rel=0.02)
+    only_a_small_bdt(here / "mine")
+    assert main(["--plain", "train", "mine"]) == 0
+    assert (here / "mine/results/models/parameterized_bdt").is_dir()
+    assert main(["inspect", *roles, "--profile", "mev.yaml", "--write", "mine"]) == 2
+    assert "mine: there is an analysis already; choose another folder" in capsys.readouterr().err
+
+
+def test_from_one_flat_file_to_limits(here, capsys):
+    small_flat(here / "all.root")
+    roles = ["--signal", "all.root:sumw=file", "--background", "all.root:name=top,xsec=20,sumw=file"]
+    assert main(["inspect", *roles, "--write", "mine"]) == 0
+    assert "values of mass" in capsys.readouterr().out
+    analysis = Analysis.load(here / "mine")
+    assert list(analysis.catalogue.samples) == ["all_500", "all_1000", "top"]
+    assert analysis.catalogue["top"].sum_of_weights == 1500
+    assert analysis.config.parameters["jes"].grid == (0.975, 1.0, 1.025)
+    assert analysis.config.observable.feature == "mwwbb"
+    only_a_small_bdt(here / "mine")
+    for verb in ("features", "train", "score", "templates", "limits"):
+        assert main(["--plain", verb, "mine"]) == 0, capsys.readouterr().err
+    rows = read_csv(here / "mine/results/tables/limits.csv")
+    assert len(rows) == 4
+    assert all(row["status"] == "ok" and float(row["expected_pb"]) > 0 for row in rows)
+
+
+def test_what_is_not_known_is_said_and_not_made_up(here, capsys):
+    foreign(here / "low.root", "xtt_m500", 400)
+    foreign(here / "top.root", "ttbar_mtt_0_500", 400)
+    (here / "mev.yaml").write_text("extends: nanoaod\nunit: MeV\n")
+    command = ["inspect", "--signal", "low.root:mass=500", "--background", "top.root", "--profile", "mev.yaml"]
+    assert main([*command, "--write", "mine"]) == 0
+    out = capsys.readouterr().out
+    assert "fill in  top: its cross section in pb" in out
+    assert "fill in  top: Σw of all generated events" in out
+    assert main(["--plain", "features", "mine"]) == 2
+    assert "sum of weights of all generated events" in capsys.readouterr().err
+
+
+def test_near_misses_and_duplicates_are_told(here, capsys):
+    foreign(here / "a.root", "xtt_m500", 200, without=("Jet_mass",))
+    assert main(["inspect", "a.root"]) == 2
+    assert "no profile fits; the nearest is 'nanoaod', which lacks jets.mass: Jet_mass" in capsys.readouterr().err
+    for name in ("b", "c"):
+        (here / f"{name}.root").write_bytes((SMALL / "xtt_m500.root").read_bytes())
+    assert main(["inspect", "b.root", "c.root"]) == 0
+    assert "1,800 events appear in more than one of b.root, c.root" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_file_without_events_is_told(here, capsys):
+    foreign(here / "a.root", "xtt_m500", 0)
+    assert main(["inspect", "a.root"]) == 0
+    assert "✗ 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name a file to look into"),
+        (["nothing.root"], "nothing.root: there is no such file; check the path"),
+        (["--signal", "x*.root:mass=5"], "x*.root: no file matches; check the path"),
+        (["--signal", "b.root:mass=heavy"], "mass=heavy is no number"),
+        (["--signal", "b.root:mass=5,"], "there is no background; say which file it is, --background FILE"),
+        (["--background", "b.root:mass=5"], "only a signal has mass"),
+        (["--background", "b.root:xsec="], "'xsec=' is no key=value"),
+        (["--background", "b.root:xsec=5"], "there is no signal; say which file it is, --signal FILE"),
+        (["--signal", "b.root", "--background", "b.root"], "give its hypothesis, as in --signal b.root:mass=500"),
+        (["--signal", "b.root:mass=5", "--background", "b.root"], "two samples are called 'b'"),
+        (
+            ["--signal", "b.root:mass=5", "--signal", "b.root:width=5", "--background", "b.root"],
+            "signals have different parameters",
+        ),
+        (["b.root", "--profile", "nanoad"], "there is no profile 'nanoad'; did you mean 'nanoaod'?"),
+    ],
+)
+def test_mistakes_are_one_line(here, capsys, arguments, message):
+    (here / "b.root").write_bytes((SMALL / "xtt_m500.root").read_bytes())
+    assert main(["inspect", *arguments, "--write", "mine"]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (here / "mine").exists()
+
+
+def test_roles_with_names_and_several_files(tmp_path):
+    role = parse_role("background", f"{SMALL}/ttbar_mtt_0_500.root,{SMALL}/single_top_s.root:name=14 TeV,process=top")
+    assert (role.name, role.process, len(role.files)) == ("s_14_TeV", "top", 2)
+
+
+def test_init_writes_an_analysis_that_loads(here, capsys):
+    assert main(["init", "new"]) == 0
+    assert [p.slug for p in Analysis.load(here / "new").hypotheses] == ["mass_500", "mass_1000"]
+    assert main(["features", "new"]) == 2
+    assert "there is no such file" in capsys.readouterr().err
+    assert main(["init", "new"]) == 2
+    assert "there is an analysis already" in capsys.readouterr().err
