@@ -28,7 +28,7 @@ def foreign(path, sample, n, **changes):
     """Write a small sample as somebody else's tree, with units, names and shapes of their own."""
     with uproot.open(SMALL / f"{sample}.root") as file:
         tree = file["Events"]
-        columns = {name: tree[name].array(entry_stop=n) for name in tree.keys() if not name.startswith("n")}
+        columns = {name: tree[name].array(entry_stop=n) for name in tree if not name.startswith("n")}
     for name in [name for name in columns if name.endswith(("_pt", "_mass"))]:
         columns[name] = columns[name] * np.float32(1000)
     columns = {name: values for name, values in columns.items() if name not in changes.get("without", ())}
@@ -65,7 +65,7 @@ def test_from_a_strangers_ntuples_to_a_training(here, capsys):
         foreign(here / f"{new}.root", old, 1500)
     (here / "mev.yaml").write_text("extends: nanoaod\nunit: MeV\n")
     assert main(["inspect", "low.root"]) == 0
-    assert "write 'unit: MeV' into the profile" in capsys.readouterr().out.replace("│", " ")
+    assert "write 'unit: MeV' into the profile" in " ".join(capsys.readouterr().out.replace("│", " ").split())
     roles = ["--signal", "low.root:mass=500,sumw=file", "--signal", "high.root:mass=1000,sumw=file"]
     roles += ["--background", "t*p.root:xsec=500,sumw=1500"]
     assert main(["inspect", *roles, "--write", "mine"]) == 2
@@ -160,7 +160,7 @@ def test_mistakes_are_one_line(here, capsys, arguments, message):
     assert not (here / "mine").exists()
 
 
-def test_roles_with_names_and_several_files(tmp_path):
+def test_roles_with_names_and_several_files():
     role = parse_role("background", f"{SMALL}/ttbar_mtt_0_500.root,{SMALL}/single_top_s.root:name=14 TeV,process=top")
     assert (role.name, role.process, len(role.files)) == ("s_14_TeV", "top", 2)
 

@@ -79,9 +79,7 @@ def inspect(
     console.print(f"Written: {write}/analysis.yaml, samples.yaml, analysis.py, Snakefile", soft_wrap=True)
     for entry in todo:
         console.print(f"  fill in  {escape(entry)}", soft_wrap=True)
-    console.print(
-        f"Next: hypotheta train {write}  (or all: snakemake --directory {write} --snakefile {write}/Snakefile)"
-    )
+    console.print(f"Next: hypotheta train {write}  (or all of it: snakemake --cores 2 --snakefile {write}/Snakefile)")
 
 
 def _show(console: Console, one: "Inspection") -> None:
