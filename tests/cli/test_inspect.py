@@ -28,7 +28,8 @@ def foreign(path, sample, n, **changes):
     """Write a small sample as somebody else's tree, with units, names and shapes of their own."""
     with uproot.open(SMALL / f"{sample}.root") as file:
         tree = file["Events"]
-        columns = {name: tree[name].array(entry_stop=n) for name in tree if not name.startswith("n")}
+        names = tree.keys()
+        columns = {name: tree[name].array(entry_stop=n) for name in names if not name.startswith("n")}
     for name in [name for name in columns if name.endswith(("_pt", "_mass"))]:
         columns[name] = columns[name] * np.float32(1000)
     columns = {name: values for name, values in columns.items() if name not in changes.get("without", ())}

@@ -224,6 +224,9 @@ def test_shapes_that_do_not_fit_are_named(tmp_path, events):
         next(read_events(path, profile))
     profile = changed(path, tmp_path, events, "weight: 'gen_w[0]'", **one)
     assert np.array_equal(next(read_events(path, profile)).weight, events.weight)
+    two = ak.concatenate([one["gen_w"], 2 * one["gen_w"]], axis=1)
+    profile = changed(path, tmp_path, events, "weight: 'gen_w[1]'", gen_w=two)
+    assert np.array_equal(next(read_events(path, profile)).weight, 2 * events.weight)
     profile = changed(path, tmp_path, events, "jets: {pt: MET_pt}")
     with pytest.raises(InputFileError, match=r"'MET_pt' .* not one number for each object .* read with slots"):
         next(read_events(path, profile))
