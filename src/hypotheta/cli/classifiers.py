@@ -24,7 +24,9 @@ def train(
     out: Out = None,
     jobs: Jobs = 1,
 ) -> None:
-    """Train classifiers, cross-fitted over folds of the event number; features that are not there yet are made.
+    """Train classifiers, cross-fitted over folds of the event number.
+
+    Without --classifier all are trained, and features that are not there yet are made before.
 
     Example: `hypotheta train analysis/ttbar --classifier parameterized_network`
     """
@@ -32,7 +34,8 @@ def train(
     from hypotheta.stages.features import features as tabulate
 
     loaded = load(analysis, out)
-    missing = [name for name in loaded.catalogue.names() if not feature_path(loaded, name).exists()]
+    names = loaded.catalogue.names() if classifier is None and hold_out is None else []
+    missing = [name for name in names if not feature_path(loaded, name).exists()]
     each(on_analysis, [(tabulate, analysis, out, name) for name in missing], jobs)
     names = [classifier] if classifier else list(loaded.config.classifiers)
     each(_train, [(analysis, out, name, hold_out) for name in names], jobs)

@@ -37,7 +37,11 @@ def unit_doubt(jet_pt: Float) -> str | None:
     if _MEDIAN_RANGE[0] <= median <= _MEDIAN_RANGE[1]:
         return None
     other = "MeV" if median > _MEDIAN_RANGE[1] else "GeV"
-    return f"the median pt of its jets would be {median:,.4g} GeV; write 'unit: {other}' into the profile"
+    return f"the median pt of its jets would be {_plain(median)} GeV; write 'unit: {other}' into the profile"
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 class EventReader:
