@@ -59,5 +59,5 @@ clean: ## results and generated samples; the environment stays
 	touch $@ .venv/run
 
 .venv/dev: pyproject.toml constraints.txt
-	($(INSTALL) -e '.[simulation,workflow,onnx,hepdata,cabinetry,dev]') || ($(INSTALL) -e '.[workflow,onnx,hepdata,cabinetry,dev]')
+	($(INSTALL) -e '.[simulation,workflow,onnx,hepdata,cabinetry,corrections,dev]') || ($(INSTALL) -e '.[workflow,onnx,hepdata,cabinetry,corrections,dev]')
 	touch $@ .venv/run

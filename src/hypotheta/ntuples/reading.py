@@ -1,6 +1,6 @@
 """Read ntuples with objects, by their format's profile; `hypotheta.ntuples.flat` reads those with features."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from hypotheta import units
 from hypotheta.errors import InputFileError, InvalidEventsError, NonFiniteError
 from hypotheta.events import Events, flat, missing_momentum, objects
 from hypotheta.hashing import hash64
+from hypotheta.ntuples.factors import factor_branches, read_factors
 from hypotheta.ntuples.files import Tree, one_a_row, opened, tree_keys
 from hypotheta.ntuples.profiles import EventProfile, JetBranches, LeptonBranches, Profile, RunsBranches
 
@@ -82,12 +83,15 @@ def _runs(tree: Tree, names: RunsBranches) -> tuple[float | None, float | None, 
     )
 
 
-def read_events(path: Path, profile: EventProfile, *, chunk: int = 100_000) -> Iterator[Events]:
+def read_events(
+    path: Path, profile: EventProfile, *, chunk: int = 100_000, weights: Collection[str] = ()
+) -> Iterator[Events]:
     """Read the events of a file in chunks, only the branches that are needed.
 
     Args:
         path: the file.
         profile: its format.
+        weights: the weight variations of the profile to read as well; one with members becomes ``NAME__0``, ….
         chunk: events in a chunk; what is read does not depend on it.
 
     Yields:
@@ -100,7 +104,7 @@ def read_events(path: Path, profile: EventProfile, *, chunk: int = 100_000) -> I
     """
     with opened(path) as file:
         tree = Tree.find(file, path, profile.tree)
-        reader = _EventReader(tree, profile)
+        reader = _EventReader(tree, profile, weights)
         for start in range(0, max(len(tree), 1), chunk):
             columns = tree.read(reader.branches, start, min(start + chunk, len(tree)))
             try:
@@ -113,8 +117,9 @@ def read_events(path: Path, profile: EventProfile, *, chunk: int = 100_000) -> I
 class _EventReader:
     """The branches of one file that a profile needs, and the events made of them."""
 
-    def __init__(self, tree: Tree, profile: EventProfile) -> None:
+    def __init__(self, tree: Tree, profile: EventProfile, weights: Collection[str] = ()) -> None:
         self.tree = tree
+        self.rules = {name: profile.weights[name] for name in weights}
         self.unit = getattr(units, profile.unit)
         self.jets, self.cut, self.flavour = self._jets(profile.jets)
         self.leptons = [(p, self._momentum(p, "charge")) for p in profile.leptons]
@@ -126,6 +131,7 @@ class _EventReader:
         lepton_branches = [b for _, names in self.leptons for b in names.values()]
         optional = [name for name in (self.weight, self.flavour) if name is not None]
         self.branches = [*self.jets.values(), *lepton_branches, self.met.pt, self.met.phi, *self.event_id, *optional]
+        self.branches += factor_branches(tree, self.rules)
 
     def _momentum(self, profile: JetBranches | LeptonBranches, *others: str) -> dict[str, str]:
         fields = {name: getattr(profile, name) for name in ("pt", "eta", "phi", "mass", *others)}
@@ -148,6 +154,7 @@ class _EventReader:
             met=missing_momentum(self._row(columns, self.met.pt) * self.unit, self._row(columns, self.met.phi)),
             weight=weight,
             event_id=hash64(*(self._row(columns, name) for name in self.event_id)),
+            factors=read_factors(self.tree, self.rules, columns, weight),
         )
 
     def _row(self, columns: Columns, name: str) -> NDArray[Any]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hypotheta.classifiers import ClassifierConfig
+from hypotheta.corrections import CorrectionConfig
 from hypotheta.errors import ConfigurationError, closest
 from hypotheta.parameters import Kind
 from hypotheta.statistics.templates.shaping import Treatment
@@ -57,7 +58,13 @@ class ParameterConfig(_Strict):
 
 
 class SystematicConfig(_Strict):
-    """One source of uncertainty on the templates: an event-kind parameter, an object or a weight variation.
+    """One source of uncertainty on the templates.
+
+    It is an event-kind ``parameter``, an ``object`` variation (of this package, or one under ``corrections``), a
+    ``weight`` variation (of the analysis' code, of ``corrections``, or of the ntuples), a variation whose events or
+    branches the ``ntuple`` holds (named in the profile), or other ``samples`` in place of the nominal ones, as
+    ``{ttbar: ttbar_herwig}``: a two-point variation, mirrored. A weight variation with members (PDF replicas, scales)
+    says how they are combined, bin by bin: ``quadrature`` of the shifts, their ``rms``, or their ``envelope``.
 
     Without ``down`` an object variation is one-sided and mirrored around the nominal template. With
     ``normalisation_only`` only the yield moves: a shape below the noise of the simulation would fake a constraint.
@@ -69,6 +76,9 @@ class SystematicConfig(_Strict):
     parameter: str | None = None
     object: str | None = None
     weight: str | None = None
+    ntuple: str | None = None
+    samples: Annotated[Mapping[str, str], Field(min_length=1)] | None = None
+    combine: Literal["quadrature", "rms", "envelope"] | None = None
     up: float | None = None
     down: float | None = None
     normalisation_only: bool = False
@@ -78,11 +88,16 @@ class SystematicConfig(_Strict):
 
     @model_validator(mode="after")
     def _one_source(self) -> "SystematicConfig":
-        sources = [s for s in (self.parameter, self.object, self.weight) if s is not None]
-        if len(sources) != 1:
-            raise ValueError("give exactly one of parameter, object, weight")
-        if self.weight is None and self.up is None:
+        given = [s for s in ("parameter", "object", "weight", "ntuple", "samples") if getattr(self, s) is not None]
+        if len(given) != 1:
+            raise ValueError("give exactly one of parameter, object, weight, ntuple, samples")
+        shifted = given[0] in ("parameter", "object")
+        if shifted and self.up is None:
             raise ValueError("give the value of the upward variation, up: NUMBER")
+        if not shifted and (self.up is not None or self.down is not None):
+            raise ValueError(f"up, down: they belong to a parameter or an object variation, not to {given[0]}")
+        if self.combine is not None and self.weight is None:
+            raise ValueError("combine: it belongs to a weight variation with members")
         if self.parameter is not None and self.down is None:
             raise ValueError("give the value of the downward variation, down: NUMBER")
         return self
@@ -290,6 +305,7 @@ class AnalysisConfig(_Strict):
     unblind: bool = False
     parameters: Mapping[Name, ParameterConfig]
     selection: Mapping[str, Any]
+    corrections: Mapping[Name, CorrectionConfig] = Field(default_factory=dict)
     systematics: Mapping[Name, SystematicConfig] = Field(default_factory=dict)
     training: TrainingConfig
     classifiers: Mapping[Name, ClassifierConfig]

@@ -18,8 +18,8 @@ from hypotheta.statistics import Bins, EfficiencyAxis, Template, WeightedValues,
 __all__ = ["Interpolator", "grid_points", "requested"]
 
 Array = NDArray[np.float64]
-#: sample → its variations: name, tree to read, weights of its events
-Variations = Callable[[str], Iterator[tuple[str, str, Array]]]
+#: sample → its variations: name, sample and tree to read, weights of the events
+Variations = Callable[[str], Iterator[tuple[str, str, str, Array]]]
 
 _MOST_POINTS = 2000
 
@@ -201,10 +201,10 @@ class Interpolator:
         point, scale = self.analysis.space.point(theta), 1.0 / self.store.signal_cross_section(theta)
         found: dict[str, list[WeightedValues]] = {}
         for name in self.analysis.signal_samples(theta):
-            for variation, tree, weight in self.variations(name):
-                table = self.store.table(name, tree)
+            for variation, sample, tree, weight in self.variations(name):
+                table = self.store.table(sample, tree)
                 chosen = table.region == table.regions.index(region)
-                scores = self.store.discriminant(discriminant, name, tree, point)[chosen]
+                scores = self.store.discriminant(discriminant, sample, tree, point)[chosen]
                 values = self._coordinates(discriminant, theta, region, scores)
                 found.setdefault(variation, []).append(WeightedValues(values, weight[chosen] * scale))
         return {k: WeightedValues(*map(np.concatenate, zip(*parts, strict=True))) for k, parts in found.items()}

@@ -1,7 +1,7 @@
 """The analysis' own files, read back: features with physics weights, and scores beside them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,7 @@ class Store:
                 regions=tuple(meta["regions"]),
                 weight=columns["weight"][rows] * scale,
                 event_id=columns["event_id"][rows],
-                factors={n: (columns[f"factor_{n}_up"][rows], columns[f"factor_{n}_down"][rows]) for n in names},
+                factors={n: _factors(columns, n, rows, meta.get("mean_factors", {}).get(n, (1.0, 1.0))) for n in names},
             )
             for variation, rows in _row_ranges(columns["variation"], meta["variations"])
         }
@@ -242,6 +242,15 @@ def _made_by(verb: str, path: Path) -> Path:
     if not path.exists():
         raise InputFileError(f"{path}: it is not there yet; run 'hypotheta {verb}' on this analysis first")
     return path
+
+
+def _factors(
+    columns: Mapping[str, NDArray[Any]], name: str, rows: slice, means: tuple[float, float]
+) -> tuple[Array, Array]:
+    """Return the up and down factors of a weight variation over their means; a member of many has one side only."""
+    up = columns[f"factor_{name}_up"][rows] / means[0]
+    down = columns.get(f"factor_{name}_down")
+    return up, up if down is None else down[rows] / means[1]
 
 
 def _row_ranges(index: NDArray[np.int8], names: list[str]) -> Iterator[tuple[str, slice]]:
