@@ -58,9 +58,10 @@ class Pictures:
     def distributions(self) -> Iterator[Picture]:
         """Draw the features that have a unit of energy, stacked, with signals and the first systematic below."""
         for spec in self.analysis.code.FEATURES:
-            if spec.unit == "GeV":
+            if spec.unit == "GeV" and self.share(spec, self._backgrounds()) > 0:
                 figure = plot_stack(self._stack(spec), label=self.label)
-                yield f"distribution_{spec.name}", f"{spec.name} in region {self.region}.", figure
+                caption = f"{spec.name} in region {self.region}{self._having([spec])}."
+                yield f"distribution_{spec.name}", caption, figure
 
     def observable(self) -> Iterator[Picture]:
         """Draw the observable's shape for background and signals: an overlay of a few, and a panel each."""
@@ -85,15 +86,34 @@ class Pictures:
         """Draw all features of one level in one picture, background and two signals at unit area."""
         pair = spread(self.analysis.hypotheses, 2)
         for level in ("low", "high"):
-            panels = []
+            panels, shown = [], []
             for spec in self.analysis.code.FEATURES:
-                if spec.level == level:
-                    signals = [self._shape(self.name(t), self.analysis.signal_samples(t), spec) for t in pair]
-                    background = [self._shape("background", self._backgrounds(), spec)]
-                    panels.append(Panel(self.edges(spec), background, signals, xlabel=spec.axis_label))
+                samples = [self._backgrounds(), *(self.analysis.signal_samples(t) for t in pair)]
+                if spec.level == level and all(self.share(spec, names) > 0 for names in samples):
+                    background, *signals = (
+                        self._shape(label, names, spec)
+                        for label, names in zip(["background", *map(self.name, pair)], samples, strict=True)
+                    )
+                    panels.append(Panel(self.edges(spec), [background], signals, xlabel=spec.axis_label))
+                    shown.append(spec)
             if panels:
                 figure = plot_feature_panels(panels, columns=4 if len(panels) > 6 else 3, label=self.label)
-                yield f"features_{level}", f"The {level}-level features of background and two signals.", figure
+                caption = f"The {level}-level features of background and two signals{self._having(shown)}."
+                yield f"features_{level}", caption, figure
+
+    def share(self, spec: FeatureSpec, samples: Sequence[str]) -> float:
+        """Return the part of the weight in the training region whose events have a feature."""
+        if not spec.optional:
+            return 1.0
+        tables = [self.store.table(name).in_region(self.region) for name in samples]
+        have = sum(float(t.weight[~np.isnan(t.column(spec.name))].sum()) for t in tables)
+        total = sum(float(t.weight.sum()) for t in tables)
+        return have / total if total else 0.0
+
+    def _having(self, specs: Sequence[FeatureSpec]) -> str:
+        """Say how many events have the optional ones of some features, for the end of a caption."""
+        shares = [f"{s.name} in {self.share(s, self._backgrounds()):.0%}" for s in specs if s.optional]
+        return f"; missing values left out, present of background: {', '.join(shares)}" if shares else ""
 
     def _shape(self, label: str, samples: Sequence[str], spec: FeatureSpec) -> Component:
         template = self._sum(samples, spec, self.edges(spec), NOMINAL)
@@ -218,7 +238,7 @@ class Pictures:
         """Return equal bins over the feature's range, that of the background where it declares none."""
         if spec.range is None:
             values = np.concatenate([self.store.table(n).column(spec.name) for n in self._backgrounds()])
-            return np.linspace(values.min(), values.max(), spec.bins + 1)
+            return np.linspace(np.nanmin(values), np.nanmax(values), spec.bins + 1)
         return np.linspace(*spec.range, spec.bins + 1)
 
     def _sum(self, samples: Sequence[str], spec: FeatureSpec, edges: Array, variation: str) -> Template:
@@ -251,7 +271,9 @@ class Pictures:
                     template = self._sum(self._backgrounds(), spec, edges, variation or NOMINAL)
                     label = f"{self.analysis.space[systematic.parameter].label or name} {side}1σ"
                     varied.append(Component(label, template.values, template.variances))
-        return Stack(edges, components, spec.axis_label, signals=signals, variations=varied, logy=True, unit=spec.unit)
+        share = self.share(spec, self._backgrounds())
+        xlabel = spec.axis_label + (f", in {share:.0%} of background" if spec.optional else "")
+        return Stack(edges, components, xlabel, signals=signals, variations=varied, logy=True, unit=spec.unit)
 
     def _curves(self, theta: ThetaPoint) -> dict[str, RocResult]:
         point = self.analysis.space.point(theta)

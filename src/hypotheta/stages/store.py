@@ -121,6 +121,7 @@ class Store:
                 weight=columns["weight"][rows] * scale,
                 event_id=columns["event_id"][rows],
                 factors={n: _factors(columns, n, rows, meta.get("mean_factors", {}).get(n, (1.0, 1.0))) for n in names},
+                optional=tuple(meta.get("optional_features", ())),  # files of before know none
             )
             for variation, rows in _row_ranges(columns["variation"], meta["variations"])
         }
