@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from hypotheta.classifiers import ClassifierConfig
 from hypotheta.corrections import CorrectionConfig
@@ -196,7 +196,10 @@ class DiagnosticsConfig(_Strict):
 
 
 class DataConfig(_Strict):
-    """What stands in for data: nothing, the background Asimov set, or pseudo-data, with an injected signal or not."""
+    """What stands in for data: nothing, the background Asimov set, or pseudo-data, with an injected signal or not.
+
+    ``inject`` is a hypothesis, ``{}`` where the signal has no parameter.
+    """
 
     source: Literal["files", "pseudo", "asimov"] = "asimov"
     inject: Mapping[str, float] | None = None
@@ -204,9 +207,16 @@ class DataConfig(_Strict):
 
 
 class TheoryConfig(_Strict):
-    """A predicted σ·B in pb at values of the signal's first parameter: ``cross_section_pb: {500: 3.2, 1000: 0.2}``."""
+    """A predicted σ·B in pb at values of the signal's first parameter: ``cross_section_pb: {500: 3.2, 1000: 0.2}``.
 
-    cross_section_pb: Annotated[Mapping[float, Positive], Field(min_length=2)]
+    It is a number where there is one hypothesis.
+    """
+
+    cross_section_pb: Annotated[
+        Annotated[Mapping[float, Positive], Field(min_length=2), Tag("mapping")] | Annotated[Positive, Tag("number")],
+        # a complaint is then about what was written, not about the other form
+        Discriminator(lambda value: "mapping" if isinstance(value, Mapping) else "number"),
+    ]
     label: str = "theory"
 
 
@@ -215,7 +225,7 @@ class LimitsConfig(_Strict):
 
     ``grid`` adds hypotheses without simulation, as ``mass=400:1500:10``: their signal is interpolated. ``toys`` of each
     hypothesis at each of 12 values of μ replace asymptotic formulas; with 0 there are none. With a ``theory`` the
-    excluded range is quoted and drawn.
+    excluded range is quoted and drawn, and so are the limits over it.
     """
 
     confidence_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
