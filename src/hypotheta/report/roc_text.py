@@ -1,0 +1,93 @@
+"""What a file of ROC curves holds, as a table for the terminal."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hypotheta.diagnostics.roc import Estimate
+from hypotheta.report.tables import new_table, rendered, words
+from hypotheta.significance import BestCut
+
+__all__ = ["RocSummary", "roc_text"]
+
+
+@dataclass(frozen=True)
+class RocSummary:
+    """What a table of yields says about one curve.
+
+    Args:
+        labels: what the curve is, by column.
+        rows: its thresholds.
+        auc: area; the error is NaN where it is not known.
+        signal: weighted signal before any cut (1 where only efficiencies are known).
+        signal_error: its Monte Carlo error, None where it is not known.
+        background: the same of background.
+        background_error: its Monte Carlo error.
+        absolute: whether these are expected events.
+        cut: the best cut; None where there is none.
+        note: why not, or what it leaves out.
+    """
+
+    labels: Mapping[str, str]
+    rows: int
+    auc: Estimate
+    signal: float
+    signal_error: float | None
+    background: float
+    background_error: float | None
+    absolute: bool
+    cut: BestCut | None
+    note: str = ""
+
+
+def roc_text(summaries: Sequence[RocSummary], *, background_uncertainty: float, min_effective_background: float) -> str:
+    """Return areas, totals and best cuts, a row a curve, with notes under the table.
+
+    Args:
+        summaries: the curves.
+        background_uncertainty: relative systematic uncertainty of the background, for the title.
+        min_effective_background: the floor on the effective background events, for the title.
+    """
+    table = new_table()
+    labels = list(dict.fromkeys(key for one in summaries for key in one.labels))
+    for name in labels:
+        table.add_column(words(name), justify="left" if name == "classifier" else "right")
+    for name in ("rows", "AUC", "all signal", "all background", "threshold", "signal", "background ± σ_b", "Z"):
+        table.add_column(name, justify="right")
+    for one in summaries:
+        totals = _with_error(one.signal, one.signal_error), _with_error(one.background, one.background_error)
+        table.add_row(
+            *(words(one.labels.get(name, "")) for name in labels),
+            str(one.rows),
+            f"{one.auc.value:.5f}" + ("" if np.isnan(one.auc.error) else f" ± {one.auc.error:.5f}"),
+            *(totals if one.absolute else ("", "")),
+            *_cut(one.cut),
+        )
+    title = (
+        f"Areas and best cuts; background uncertainty {100 * background_uncertainty:g} % and MC statistics, at least "
+        f"{min_effective_background:g} effective background events.\n"
+        "A cut is chosen and judged on the same events, so that Z is biased upwards."
+    )
+    return "\n".join([title, rendered(table), *_notes(summaries)])
+
+
+def _with_error(value: float, error: float | None) -> str:
+    return f"{value:.6g}" if error is None else f"{value:.6g} ± {error:.2g}"
+
+
+def _cut(cut: BestCut | None) -> tuple[str, ...]:
+    if cut is None:
+        return ("",) * 4
+    error = f" ± {cut.z_error:.4f}" if cut.z_error > 0 else ""
+    yields = f"{cut.signal:.5g}", f"{cut.background:.5g} ± {cut.background_error:.2g}"
+    return f"{cut.threshold:.6g}", *yields, f"{cut.z:.4f}{error}"
+
+
+def _notes(summaries: Sequence[RocSummary]) -> list[str]:
+    """Return each note once, with the curves that it is about where it is not about all."""
+    notes: dict[str, list[str]] = {}
+    for one in summaries:
+        if one.note:
+            notes.setdefault(one.note, []).append(", ".join(one.labels.values()))
+    return [note if len(of) == len(summaries) else f"{'; '.join(of)}: {note}" for note, of in notes.items()]
