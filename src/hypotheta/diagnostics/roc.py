@@ -7,6 +7,7 @@ mean signal; equal scores count one half, exactly. Compare two classifiers on th
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor, isnan, log10
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,10 +33,22 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its standard error."""
+    """A number with its standard error, NaN where it is not known.
+
+    Example:
+        >>> print(Estimate(13867.3, 148.7), "and", Estimate(3.1666, 0.2021), "and", Estimate(0.25, float("nan")))
+        13867 ± 149 and 3.17 ± 0.20 and 0.25
+    """
 
     value: float
     error: float
+
+    def __str__(self) -> str:
+        """Return the number with its error to two digits, at most to the unit."""
+        if isnan(self.error):
+            return f"{self.value:.6g}"
+        decimals = max(0, 1 - floor(log10(self.error))) if self.error > 0 else 1
+        return f"{self.value:.{decimals}f} ± {self.error:.{decimals}f}"
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """What a cut makes of signal and background."""
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from hypotheta.diagnostics.confusion import ConfusionMatrix
+from hypotheta.diagnostics.roc import Estimate
 from hypotheta.plots.matrices import plot_matrix
 from hypotheta.plots.style import Label
 
@@ -32,13 +32,13 @@ def plot_confusion(matrix: ConfusionMatrix, *, xlabel: str = "The cut says", lab
         ylabel="True class",
         bar_label="Fraction of the true class",
         texts=texts,
+        text_size=16,
         limits=(0.0, 1.0),
         label=label,
     )
 
 
 def _text(matrix: ConfusionMatrix, i: int, j: int) -> str:
-    events, share = f"{matrix.yields[i, j]:.5g}", f"{100 * matrix.efficiency[i, j]:.3g}"
-    if np.isnan(matrix.mc_error[i, j]):
-        return f"{events}\n{share} %"
-    return f"{events} ± {matrix.mc_error[i, j]:.2g}\n{share} ± {100 * matrix.efficiency_error[i, j]:.2g} %"
+    events = Estimate(float(matrix.yields[i, j]), float(matrix.mc_error[i, j]))
+    percent = Estimate(100 * float(matrix.efficiency[i, j]), 100 * float(matrix.efficiency_error[i, j]))
+    return f"{events}\n{percent} %"

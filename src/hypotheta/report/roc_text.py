@@ -20,10 +20,8 @@ class RocSummary:
         labels: what the curve is, by column.
         rows: its thresholds.
         auc: area; the error is NaN where it is not known.
-        signal: weighted signal before any cut (1 where only efficiencies are known).
-        signal_error: its Monte Carlo error, None where it is not known.
+        signal: weighted signal before any cut with its Monte Carlo error; 1 where only efficiencies are known.
         background: the same of background.
-        background_error: its Monte Carlo error.
         absolute: whether these are expected events.
         cut: the best cut; None where there is none.
         note: why not, or what it leaves out.
@@ -32,10 +30,8 @@ class RocSummary:
     labels: Mapping[str, str]
     rows: int
     auc: Estimate
-    signal: float
-    signal_error: float | None
-    background: float
-    background_error: float | None
+    signal: Estimate
+    background: Estimate
     absolute: bool
     cut: BestCut | None
     note: str = ""
@@ -56,12 +52,11 @@ def roc_text(summaries: Sequence[RocSummary], *, background_uncertainty: float, 
     for name in ("rows", "AUC", "all signal", "all background", "threshold", "signal", "background ± σ_b", "Z"):
         table.add_column(name, justify="right")
     for one in summaries:
-        totals = _with_error(one.signal, one.signal_error), _with_error(one.background, one.background_error)
         table.add_row(
             *(words(one.labels.get(name, "")) for name in labels),
             str(one.rows),
             f"{one.auc.value:.5f}" + ("" if np.isnan(one.auc.error) else f" ± {one.auc.error:.5f}"),
-            *(totals if one.absolute else ("", "")),
+            *((str(one.signal), str(one.background)) if one.absolute else ("", "")),
             *_cut(one.cut),
         )
     title = (
@@ -72,16 +67,11 @@ def roc_text(summaries: Sequence[RocSummary], *, background_uncertainty: float, 
     return "\n".join([title, rendered(table), *_notes(summaries)])
 
 
-def _with_error(value: float, error: float | None) -> str:
-    return f"{value:.6g}" if error is None else f"{value:.6g} ± {error:.2g}"
-
-
 def _cut(cut: BestCut | None) -> tuple[str, ...]:
     if cut is None:
         return ("",) * 4
-    error = f" ± {cut.z_error:.4f}" if cut.z_error > 0 else ""
-    yields = f"{cut.signal:.5g}", f"{cut.background:.5g} ± {cut.background_error:.2g}"
-    return f"{cut.threshold:.6g}", *yields, f"{cut.z:.4f}{error}"
+    yields = f"{cut.signal:.5g}", f"{Estimate(cut.background, cut.background_error)}"
+    return f"{cut.threshold:.6g}", *yields, str(Estimate(cut.z, cut.z_error or float("nan")))
 
 
 def _notes(summaries: Sequence[RocSummary]) -> list[str]:

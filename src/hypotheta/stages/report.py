@@ -1,4 +1,4 @@
-"""`hypotheta report`: results → plots, cutflow and confusion tables, ``provenance.json`` and the self-contained page."""
+"""`hypotheta report`: results → plots, tables of cutflow and confusion, ``provenance.json`` and the whole page."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

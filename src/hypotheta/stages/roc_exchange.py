@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hypotheta.diagnostics.roc import Estimate
 from hypotheta.diagnostics.roc_table import RocTable
 from hypotheta.errors import ConfigurationError, EmptySelectionError
 from hypotheta.report import RocSummary, roc_text
@@ -103,19 +104,16 @@ def _summary(labels: Mapping[str, str], table: RocTable, uncertainty: float, flo
             note = str(err)
         if table.background_mc_error is None:
             note = "no Monte Carlo errors in the file: σ_b is the systematic part alone, and no floor holds"
-    errors = (
-        None if e is None or np.isnan(e[-1]) else float(e[-1])
-        for e in (table.signal_mc_error, table.background_mc_error)
+    signal, background = (
+        Estimate(float(total[-1]), float("nan") if error is None else float(error[-1]))
+        for total, error in ((table.signal, table.signal_mc_error), (table.background, table.background_mc_error))
     )
-    signal_error, background_error = errors
     return RocSummary(
         labels=labels,
         rows=len(table.threshold),
         auc=table.auc,
-        signal=float(table.signal[-1]),
-        signal_error=signal_error,
-        background=float(table.background[-1]),
-        background_error=background_error,
+        signal=signal,
+        background=background,
         absolute=table.absolute,
         cut=cut,
         note=note,
