@@ -143,11 +143,11 @@ class RocTable:
         return max(int(np.count_nonzero(self.threshold >= threshold)) - 1, 0)
 
     def thinned(self, *, points: int = 200, keep: Iterable[int] = ()) -> "RocTable":
-        """Keep the rows that make the curve, so that its area stays the same to 1e-7 or a row more.
+        """Keep the rows that make the curve, so that its area stays the same to about 1e-6.
 
         Rows are added where the chord between two rows misses the curve most, in the background efficiency or in its
-        logarithm, until ``points`` are kept or no miss exceeds 0.001; then rows whose triangles close the area. Yields
-        and errors of the rows that stay are untouched.
+        logarithm, until ``points`` are kept; then others whose triangles close the area: a few, or up to 200 on a curve
+        that very many events make smooth. Yields and errors of the rows that stay are untouched.
 
         Args:
             points: about how many rows to keep, besides those below.

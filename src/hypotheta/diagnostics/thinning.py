@@ -1,6 +1,7 @@
 """Which points of a curve are enough to draw it and to integrate it."""
 
 import heapq
+from bisect import bisect
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -11,11 +12,11 @@ __all__ = ["chosen_points"]
 
 Array = NDArray[np.float64]
 
-#: a miss that no picture shows
-_TOLERANCE = 1e-3
-#: where the area is the same for every purpose
-_AREA = 1e-7
-_CLOSING = 20
+#: a miss that rounding makes
+_TOLERANCE = 1e-6
+#: an area that is the same for every purpose, and how many points may be spent on it
+_AREA = 1e-6
+_CLOSING = 200
 
 
 def chosen_points(x: Array, y: Array, *, points: int, keep: Iterable[int] = ()) -> NDArray[np.intp]:
@@ -49,7 +50,7 @@ def chosen_points(x: Array, y: Array, *, points: int, keep: Iterable[int] = ()) 
         chosen.add(i)
         heapq.heappush(waiting, _worst(views, a, i))
         heapq.heappush(waiting, _worst(views, i, b))
-    return _with_area(x, y, np.array(sorted(chosen), dtype=np.intp))
+    return np.array(_with_area(x, y, sorted(chosen)), dtype=np.intp)
 
 
 def _scaled_log(x: Array) -> Array:
@@ -74,19 +75,23 @@ def _worst(views: tuple[tuple[Array, Array], ...], a: int, b: int) -> tuple[floa
     return -float(miss[i]), a + 1 + i, a, b
 
 
-def _with_area(x: Array, y: Array, chosen: NDArray[np.intp]) -> NDArray[np.intp]:
+def _with_area(x: Array, y: Array, chosen: list[int]) -> list[int]:
     """Add the points whose triangles come nearest to the area that the chords miss, one at a time."""
-    area = float(np.trapezoid(y, x))
+    missing = float(np.trapezoid(y, x) - np.trapezoid(y[chosen], x[chosen]))
+    triangle = np.concatenate([_triangles(x, y, a, b) for a, b in pairwise(chosen)])
     for _ in range(_CLOSING):
-        missing = area - float(np.trapezoid(y[chosen], x[chosen]))
-        if abs(missing) <= _AREA or len(chosen) == len(x):
+        i = int(np.argmin(np.abs(missing - triangle)))
+        left = missing - triangle[i]
+        if abs(missing) <= _AREA or not abs(left) < abs(missing):
             break
-        place = np.arange(len(x))
-        right = np.minimum(np.searchsorted(chosen, place, side="right"), len(chosen) - 1)
-        a, b = chosen[right - 1], chosen[right]
-        triangle = ((x[b] - x[a]) * (y - y[a]) - (y[b] - y[a]) * (x - x[a])) / 2
-        best = int(np.argmin(np.abs(missing - triangle)))
-        if abs(missing - triangle[best]) >= abs(missing):
-            break
-        chosen = np.union1d(chosen, [best])
+        missing, place = float(left), bisect(chosen, i)
+        a, b = chosen[place - 1], chosen[place]
+        chosen.insert(place, i)
+        triangle[a:i], triangle[i:b] = _triangles(x, y, a, i), _triangles(x, y, i, b)
     return chosen
+
+
+def _triangles(x: Array, y: Array, a: int, b: int) -> Array:
+    """Return the area between the chord a-b and its way round by each point from a on, before b, shape (b − a,)."""
+    result: Array = ((x[b] - x[a]) * (y[a:b] - y[a]) - (y[b] - y[a]) * (x[a:b] - x[a])) / 2
+    return result
