@@ -7,7 +7,6 @@ from hypotheta.cli import main
 from hypotheta.diagnostics.roc_table import RocTable
 from hypotheta.errors import ConfigurationError, InputFileError
 from hypotheta.significance import asimov, best_cut, scan_cuts
-from hypotheta.stages.config import SignificanceConfig
 from hypotheta.stages.files import write_csv
 from hypotheta.stages.roc_exchange import best_rows, cut_scan, judge_file
 from hypotheta.stages.roc_files import read_roc, roc_rows, select_curves
@@ -38,7 +37,7 @@ def file(tmp_path_factory):
     rows = []
     for (name, mass), args in EVENTS.items():
         full = RocTable.of(*args)
-        thin = full.thinned(points=150, keep=best_rows(full, SignificanceConfig()))
+        thin = full.thinned(points=150, keep=best_rows(full))
         rows += [{"classifier": name, "mass_GeV": mass, **row} for row in roc_rows(thin)]
     write_csv(path, list(rows[0]), rows)
     return path
@@ -269,5 +268,6 @@ def test_the_command_line_reads_a_file_without_an_analysis(file, capfd):
 
 def test_events_without_background_in_the_tail_have_no_best_rows_there():
     table = RocTable.of([1.0, 0.5], [1.0, 1.0], [0.0], [1.0])
-    assert best_rows(table, SignificanceConfig()) == []
-    assert best_rows(table, SignificanceConfig(min_effective_background=0)) != []
+    assert best_rows(table) == []
+    many = RocTable.of([1.0, 0.5], [1.0, 1.0], np.arange(20.0) / 20, np.ones(20))
+    assert set(many.threshold[best_rows(many)]) >= {0.5}

@@ -129,6 +129,7 @@ def plot_precision_recall(
             y = np.where(curve.precision > 0, curve.precision, np.nan) if logy else curve.precision
             axes.plot(_few(curve.recall), _few(y), **_line(i), label=text)
         axes.set(xlim=(0, 1), xlabel="Recall (signal efficiency)", ylabel="Precision s / (s + b)")
+        axes.tick_params(axis="x", pad=11)  # both axes may have a number in the corner
         if logy:
             axes.set(yscale="log", ylim=(log_scale_floor(*(c.signal_fraction for c in curves.values())), 1.3))
         else:

@@ -20,7 +20,6 @@ from hypotheta.hashing import folds
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.checks import check, tables, verdicts
-from hypotheta.stages.config import SignificanceConfig
 from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
 from hypotheta.stages.interpolation import interpolation, rows
 from hypotheta.stages.matrices import matrix
@@ -101,7 +100,7 @@ def diagnose(analysis: Analysis, *, threads: int = 1) -> list[str]:
 
 def _separation(store: Store) -> dict[str, list[dict[str, Any]]]:
     """Return the tables of AUCs, of their differences to the reference, and of ROC curves."""
-    analysis, options = store.analysis, store.analysis.config.significance or SignificanceConfig()
+    analysis = store.analysis
     names, points = analysis.config.discriminants, analysis.diagnostic_points
     areas, differences, curves = [], [], []
     with progress("diagnose", len(analysis.hypotheses) * len(points)) as advance:
@@ -118,7 +117,7 @@ def _separation(store: Store) -> dict[str, list[dict[str, Any]]]:
                     area = {"auc": table.auc.value, "auc_error": table.auc.error, **seeds}
                     areas.append({**row, **area, **_in_window(e, inside), **_precisions(table)})
                     if event_point.slug == analysis.space.nominal.slug or len(analysis.hypotheses) == 1:
-                        thin = table.thinned(points=_CURVE_POINTS, keep=best_rows(table, options))
+                        thin = table.thinned(points=_CURVE_POINTS, keep=best_rows(table))
                         curves += [{**row, **point} for point in roc_rows(thin)]
                 differences += [{**where, **row} for row in _differences(analysis, events, theta, event_point)]
                 advance(1)

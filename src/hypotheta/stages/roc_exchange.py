@@ -15,7 +15,7 @@ from hypotheta.stages.roc_files import read_roc, select_curves
 
 __all__ = ["best_rows", "cut_scan", "judge_file"]
 
-#: background uncertainties whose best cuts a thinned table keeps
+#: background uncertainties whose best cuts a thinned table keeps, above the floor of an analysis that says nothing
 _KEPT = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 
 
@@ -78,15 +78,11 @@ def cut_scan(table: RocTable, *, background_uncertainty: float, min_effective_ba
     )
 
 
-def best_rows(table: RocTable, options: SignificanceConfig) -> list[int]:
+def best_rows(table: RocTable) -> list[int]:
     """Return the rows of the best cuts for several background uncertainties, and their neighbours."""
-    rows = set()
-    for uncertainty in {*_KEPT, options.background_uncertainty}:
-        scan = cut_scan(
-            table,
-            background_uncertainty=uncertainty,
-            min_effective_background=options.min_effective_background,
-        )
+    floor, rows = SignificanceConfig().min_effective_background, set()
+    for uncertainty in _KEPT:
+        scan = cut_scan(table, background_uncertainty=uncertainty, min_effective_background=floor)
         if scan.allowed.any():
             best = int(np.argmax(np.where(scan.allowed, scan.z, -1.0)))
             rows |= {best - 1, best, best + 1}
