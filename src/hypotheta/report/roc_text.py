@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from hypotheta.diagnostics.roc import Estimate
 from hypotheta.report.tables import new_table, rendered, words
 from hypotheta.significance import BestCut
@@ -18,7 +16,6 @@ class RocSummary:
 
     Args:
         labels: what the curve is, by column.
-        rows: its thresholds.
         auc: area; the error is NaN where it is not known.
         signal: weighted signal before any cut with its Monte Carlo error; 1 where only efficiencies are known.
         background: the same of background.
@@ -28,7 +25,6 @@ class RocSummary:
     """
 
     labels: Mapping[str, str]
-    rows: int
     auc: Estimate
     signal: Estimate
     background: Estimate
@@ -49,13 +45,12 @@ def roc_text(summaries: Sequence[RocSummary], *, background_uncertainty: float, 
     labels = list(dict.fromkeys(key for one in summaries for key in one.labels))
     for name in labels:
         table.add_column(words(name), justify="left" if name == "classifier" else "right")
-    for name in ("rows", "AUC", "all signal", "all background", "threshold", "signal", "background ± σ_b", "Z"):
+    for name in ("AUC", "all signal", "all background", "threshold", "signal", "background ± σ_b", "Z"):
         table.add_column(name, justify="right")
     for one in summaries:
         table.add_row(
             *(words(one.labels.get(name, "")) for name in labels),
-            str(one.rows),
-            f"{one.auc.value:.5f}" + ("" if np.isnan(one.auc.error) else f" ± {one.auc.error:.5f}"),
+            str(one.auc),
             *((str(one.signal), str(one.background)) if one.absolute else ("", "")),
             *_cut(one.cut),
         )
@@ -70,8 +65,8 @@ def roc_text(summaries: Sequence[RocSummary], *, background_uncertainty: float, 
 def _cut(cut: BestCut | None) -> tuple[str, ...]:
     if cut is None:
         return ("",) * 4
-    yields = f"{cut.signal:.5g}", f"{Estimate(cut.background, cut.background_error)}"
-    return f"{cut.threshold:.6g}", *yields, str(Estimate(cut.z, cut.z_error or float("nan")))
+    yields = f"{cut.signal:.4g}", f"{Estimate(cut.background, cut.background_error)}"
+    return f"{cut.threshold:.5g}", *yields, str(Estimate(cut.z, cut.z_error or float("nan")))
 
 
 def _notes(summaries: Sequence[RocSummary]) -> list[str]:

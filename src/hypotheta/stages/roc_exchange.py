@@ -106,7 +106,6 @@ def _summary(labels: Mapping[str, str], table: RocTable, uncertainty: float, flo
     )
     return RocSummary(
         labels=labels,
-        rows=len(table.threshold),
         auc=table.auc,
         signal=signal,
         background=background,
