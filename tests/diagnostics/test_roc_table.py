@@ -26,11 +26,7 @@ def test_area_error_and_curve_are_those_of_the_events(seed, n_s, n_b, digits, ne
     args = events(seed, n_s, n_b, digits=digits, negative=negative)
     if min(args[1].sum(), args[3].sum()) <= 0:
         return
-    try:
-        table = RocTable.of(*args)
-    except InvalidEventsError:  # so few events may fall by more than their error
-        assert negative > 0
-        return
+    table = RocTable.of(*args)
     expected, curve = auc_with_error(*args), roc(*args)
     assert table.auc.value == pytest.approx(expected.value, abs=1e-12)
     assert table.auc.error == pytest.approx(expected.error, rel=1e-6)
@@ -75,11 +71,11 @@ def test_a_thinned_table_has_the_same_area_its_error_and_rows_of_the_whole(seed)
 def test_a_thinned_curve_is_close_everywhere_also_in_the_logarithm():
     full = RocTable.of(*events(5, 4000, 40000))
     thin = full.thinned(points=150)
-    # between equal steps instead of chosen points, the tail would be a straight line over two decades
-    for decades in (1, 2, 3):
-        at = 10.0**-decades
-        expected = np.interp(at, full.background_efficiency, full.signal_efficiency)
-        assert np.interp(at, thin.background_efficiency, thin.signal_efficiency) == pytest.approx(expected, abs=0.01)
+    # as the logarithm of ε_b is drawn, from ten background events on to where the curve turns down
+    tail = (full.background >= 10) & (full.signal_efficiency < 0.95)
+    logs = [np.log10(np.maximum(one.background_efficiency, 1e-9)) for one in (full, thin)]
+    drawn = np.interp(full.signal_efficiency[tail], thin.signal_efficiency, logs[1])
+    assert np.abs(drawn - logs[0][tail]).max() < 0.05
     few = full.thinned(points=15)
     assert abs(few.auc.value - full.auc.value) < 1e-4
 
@@ -147,7 +143,6 @@ def test_without_errors_the_area_has_none():
         ({"signal": [0, np.nan, 2]}, NonFiniteError, "signal at threshold 2 is nan; give a finite number"),
         ({"background": [1, 2, 4]}, InvalidEventsError, "background goes from 1 to 4; it must go from 0"),
         ({"background": [0, 0, 0]}, InvalidEventsError, "background goes from 0 to 0"),
-        ({"signal": [0, 3, 2]}, InvalidEventsError, "signal falls from 3 to 2 at threshold 1; a looser cut passes"),
         ({"signal_mc_error": [0, 1, 0.5]}, InvalidEventsError, "signal_mc_error at threshold 1 is 0.5; the √Σw²"),
         ({"background_mc_error": [0, -1, 1]}, InvalidEventsError, "background_mc_error at threshold 2 is -1"),
     ],
@@ -155,10 +150,3 @@ def test_without_errors_the_area_has_none():
 def test_what_is_no_curve_is_named(changes, error, match):
     with pytest.raises(error, match=match):
         RocTable(**arrays(**changes))
-
-
-def test_negative_weights_may_fall_within_their_error_only():
-    fallen = {"signal": [0, 3, 2.5, 4], "threshold": [np.inf, 3, 2, 1], "background": [0, 1, 2, 3]}
-    RocTable(**arrays(**fallen, signal_mc_error=[0, 1, 1.1, 1.2]))
-    with pytest.raises(InvalidEventsError, match="signal falls from 3 to 2.5"):
-        RocTable(**arrays(**fallen, signal_mc_error=[0, 1, 1.001, 1.2]))

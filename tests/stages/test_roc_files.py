@@ -214,6 +214,18 @@ def test_a_broken_file_gives_one_clear_line(tmp_path, capfd, text, match):
     assert output.out == ""
 
 
+def test_negative_weights_let_a_yield_fall_within_its_error_only(tmp_path):
+    rows = "3,3,1,1,1\n2,2.5,2,{},1.4\n1,4,3,1.2,1.7\n"
+    (curve,) = read_roc(written(tmp_path, ERRORS + rows.format(1.1)))
+    assert curve.table.signal.tolist() == [0, 3, 2.5, 4]
+    with pytest.raises(InputFileError, match=r"signal falls from 3 to 2.5 at threshold 2"):
+        read_roc(written(tmp_path, ERRORS + rows.format(1.001)))
+    (curve,) = read_roc(written(tmp_path, ERRORS + "3,-1,1,1,1\n1,4,3,1.2,1.7\n"))
+    assert curve.table.signal.tolist() == [0, -1, 4]
+    with pytest.raises(InputFileError, match=r"signal at threshold 3 is negative, -1"):
+        read_roc(written(tmp_path, ERRORS + "3,-1,1,0.1,1\n1,4,3,1.2,1.7\n"))
+
+
 def test_what_is_no_text_is_said(tmp_path):
     path = tmp_path / "roc.csv"
     with pytest.raises(InputFileError, match=r"there is no such file; 'hypotheta diagnose' writes tables/roc.csv"):

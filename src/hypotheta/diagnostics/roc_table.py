@@ -19,9 +19,7 @@ __all__ = ["RocTable"]
 
 Array = NDArray[np.float64]
 
-#: yields may fall as the cut is loosened by so many of their errors: negative weights fluctuate, expectations do not
-_FLUCTUATION = 5.0
-#: relative to the total; what rounding to ten digits may do
+#: relative to the whole; what rounding to ten digits may do
 _ROUNDING = 1e-8
 
 
@@ -38,8 +36,8 @@ class RocTable:
         absolute: whether these are expected events; else they are efficiencies, and no cut can be judged.
 
     Raises:
-        InvalidEventsError: when shapes differ, thresholds do not fall, a class has no positive total, or a yield falls
-            as the cut is loosened by more than 5 Monte Carlo errors of what is added (at all, without errors).
+        InvalidEventsError: when shapes differ, thresholds do not fall, a class has no positive total, or √Σw² falls as
+            the cut is loosened. Yields may fall: negative weights do that.
         NonFiniteError: when a yield is not finite.
     """
 
@@ -177,21 +175,11 @@ def _check_yields(name: str, threshold: Array, values: Array, error: Array | Non
         raise NonFiniteError(f"{name} at threshold {threshold[i]:g} is {values[i]}; give a finite number")
     if values[0] != 0 or not values[-1] > 0:
         raise InvalidEventsError(f"{name} goes from {values[0]:g} to {values[-1]:g}; it must go from 0 to more than 0")
-    allowed = np.full(len(values) - 1, _ROUNDING * values[-1])
     if error is not None:
-        variance = np.diff(error**2)
-        fallen = variance < -_ROUNDING * np.nanmax(error**2)
+        fallen = np.append(False, np.diff(error**2) < -_ROUNDING * np.nanmax(error**2))
         if (error < 0).any() or fallen.any():
-            i = int(np.argmax((error < 0) | np.append(False, fallen)))
+            i = int(np.argmax((error < 0) | fallen))
             raise InvalidEventsError(
                 f"{name}_mc_error at threshold {threshold[i]:g} is {error[i]:g}; the √Σw² of what passes is positive "
                 "and cannot fall as the cut is loosened"
             )
-        allowed += _FLUCTUATION * np.sqrt(np.maximum(np.nan_to_num(variance), 0.0))
-    fallen = np.diff(values) < -allowed
-    if fallen.any():
-        i = int(np.argmax(fallen)) + 1
-        raise InvalidEventsError(
-            f"{name} falls from {values[i - 1]:g} to {values[i]:g} at threshold {threshold[i]:g}; a looser cut passes "
-            "all that a tighter one does"
-        )

@@ -30,8 +30,9 @@ _FORMS = ("{}", "{}_efficiency", "{}_mc_error", "total_{}", "total_{}_mc_error")
 _NUMBERS = ("threshold", *(form.format(name) for name in _CLASSES for form in _FORMS))
 #: what ten digits keep
 _SAME = 1e-6
-#: in Monte Carlo errors: what negative weights may leave below zero
-_NEGATIVE = 5.0
+_ROUNDING = 1e-8
+#: in Monte Carlo errors: how far negative weights may let a yield fall, or leave it below zero
+_FLUCTUATION = 5.0
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ def _table(columns: Mapping[str, Array]) -> RocTable:
     kept[0] = not np.isposinf(t[0])
     kept[-1] = any(abs(c.values[-1] - c.values[-2]) > _SAME * c.values[-1] for c in classes)
     signal, background = classes
-    return RocTable(
+    table = RocTable(
         np.concatenate([[np.inf], t, [-np.inf]])[kept],
         signal.values[kept],
         background.values[kept],
@@ -212,6 +213,21 @@ def _table(columns: Mapping[str, Array]) -> RocTable:
         None if background.error is None else background.error[kept],
         signal.absolute and background.absolute,
     )
+    for name in _CLASSES:
+        _check_rising(name, table.threshold, getattr(table, name), getattr(table, f"{name}_mc_error"))
+    return table
+
+
+def _check_rising(name: str, threshold: Array, values: Array, error: Array | None) -> None:
+    """Refuse yields that fall as the cut is loosened, by more than Monte Carlo statistics let them."""
+    variance = np.zeros(len(values) - 1) if error is None else np.maximum(np.nan_to_num(np.diff(error**2)), 0.0)
+    fallen = np.diff(values) < -_FLUCTUATION * np.sqrt(variance) - _ROUNDING * values[-1]
+    if fallen.any():
+        i = int(np.argmax(fallen)) + 1
+        raise InvalidEventsError(
+            f"{name} falls from {values[i - 1]:g} to {values[i]:g} at threshold {threshold[i]:g}; a looser cut passes "
+            "all that a tighter one does"
+        )
 
 
 class _Class(NamedTuple):
@@ -239,7 +255,7 @@ def _of_class(name: str, columns: Mapping[str, Array]) -> _Class:
                 f"{share[i] * total:g} of {total:g}; correct the one or the other, or leave one column out"
             )
     error = columns.get(f"{name}_mc_error")
-    below = values < -_NEGATIVE * (0.0 if error is None else np.nan_to_num(error))
+    below = values < -_FLUCTUATION * (0.0 if error is None else np.nan_to_num(error))
     if below.any():
         i = int(np.argmax(below))
         raise InvalidEventsError(f"{name} at threshold {columns['threshold'][i]:g} is negative, {values[i]:g}")
