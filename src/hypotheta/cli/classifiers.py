@@ -112,6 +112,10 @@ def diagnose(
     Example: `hypotheta diagnose analysis/ttbar`
 
     Example: `hypotheta diagnose --from roc.csv --background-uncertainty 0.2 --at mass=1000`
+
+    The file may come from anywhere. It needs the columns `threshold`, `signal` and `background` (events that pass), or
+    `signal_efficiency` and `background_efficiency`, then with `total_signal` and `total_background` for a cut;
+    `signal_mc_error` and `background_mc_error` are used where they are there. Columns left of `threshold` name curves.
     """
     only_from = {
         "--background-uncertainty": background_uncertainty,
