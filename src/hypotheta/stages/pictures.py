@@ -1,29 +1,34 @@
 """The pictures of a report: results read from the analysis' files, handed to `hypotheta.plots`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hypotheta.diagnostics.roc import AucScan, RocResult
+from hypotheta.diagnostics.precision import precision_recall
+from hypotheta.diagnostics.roc import AucScan, Estimate, RocResult
+from hypotheta.diagnostics.roc_table import RocTable
 from hypotheta.features import FeatureSpec
 from hypotheta.parameters import Parameter, ThetaPoint
 from hypotheta.plots.closure import plot_template_closure
 from hypotheta.plots.components import Component
+from hypotheta.plots.confusion import plot_confusion
 from hypotheta.plots.distributions import Stack, plot_shapes, plot_stack
 from hypotheta.plots.limits import brazil_band, compare_limits, limit_rows
 from hypotheta.plots.panels import Panel, plot_feature_panels, plot_panels
-from hypotheta.plots.roc import plot_auc, plot_roc
+from hypotheta.plots.roc import plot_auc, plot_precision_recall, plot_rejection, plot_roc
 from hypotheta.plots.scores import ScoreDistribution, plot_scores
 from hypotheta.plots.significance import plot_cut_scan, plot_significance
 from hypotheta.plots.style import Label
 from hypotheta.significance import BestCut, SignificanceScan
 from hypotheta.stages.analysis import NOMINAL, Analysis, spread
 from hypotheta.stages.closure import read_closures
+from hypotheta.stages.confusion import read_confusion
 from hypotheta.stages.files import read_csv
 from hypotheta.stages.limits import read_limits, theory_curve
+from hypotheta.stages.roc_files import RocCurve, read_roc
 from hypotheta.stages.significance import cuts
 from hypotheta.stages.store import Store
 from hypotheta.stages.workspaces import read_manifest
@@ -36,6 +41,8 @@ Array = NDArray[np.float64]
 Picture = tuple[str, str, Figure | bytes]
 
 _BINS = 40
+#: a signal fraction below which precision is drawn on a logarithmic axis
+_RARE = 0.05
 
 
 class Pictures:
@@ -56,6 +63,7 @@ class Pictures:
         self.parameter: Parameter | None = next(iter(self.analysis.space.of_kind("signal")), None)
         #: with one hypothesis there is nothing to draw along but event-kind parameters
         self.several = len(self.analysis.hypotheses) > 1
+        self._roc: list[RocCurve] = []
         self.focus = config.limits.brazil or config.discriminants[-1]
 
     def distributions(self) -> Iterator[Picture]:
@@ -127,9 +135,7 @@ class Pictures:
         """Draw classifier outputs, ROC curves and the AUC along the first signal-kind parameter, and along others."""
         middle = self.shown[len(self.shown) // 2]
         for group, names in self._groups.items():
-            curves = {words(n): c for n, c in self._curves(middle).items() if n in names}
-            figure = plot_roc(curves, title=self.name(middle), label=self.label)
-            yield f"roc{group}", f"ROC curves{middle.at}, nominal events.", figure
+            yield from self._rocs(middle, group, names)
         for group, names in self._groups.items():
             yield from self._along_hypotheses(group, names)
             if not self.several:
@@ -145,6 +151,24 @@ class Pictures:
         """The classifiers of each picture, by the end of its file name."""
         groups = self.analysis.config.diagnostics.groups
         return {f"_{k}": names for k, names in groups.items()} or {"": self.analysis.config.discriminants}
+
+    def _rocs(self, theta: ThetaPoint, group: str, names: Sequence[str]) -> Iterator[Picture]:
+        """Draw the ROC curves of some classifiers at a hypothesis in three ways."""
+        curves = {words(n): c for n, c in self._curves(theta).items() if n in names}
+        title = self.name(theta)
+        figure = plot_roc(curves, title=title, label=self.label)
+        yield f"roc{group}", f"ROC curves{theta.at}, nominal events.", figure
+        figure = plot_rejection(curves, title=title, label=self.label)
+        yield f"rejection{group}", f"Background rejection{theta.at}, nominal events.", figure
+        precisions = {}
+        for name, (table, area) in self._tables_at(theta).items():
+            if name in names:
+                average = Estimate(float(area["average_precision"]), float(area["average_precision_error"]))
+                precisions[words(name)] = replace(precision_recall(table), average=average)
+        rare = any(curve.signal_fraction < _RARE for curve in precisions.values())
+        title = f"{title}, at its catalogue cross section"
+        figure = plot_precision_recall(precisions, logy=rare, title=title, label=self.label)
+        yield f"precision_recall{group}", f"Precision and recall{theta.at}, nominal events.", figure
 
     def _along_hypotheses(self, group: str, names: Sequence[str]) -> Iterator[Picture]:
         """Draw the AUC along the first signal-kind parameter, once for each event-kind point.
@@ -211,6 +235,14 @@ class Pictures:
             f"Every cut on {words(self.focus)}{middle.at}, on all events; the line is the quoted cut.",
             plot_cut_scan(scan, best=best, xlabel="Logit threshold", title=self.name(middle), label=self.label),
         )
+
+    def confusion(self) -> Iterator[Picture]:
+        """Draw what the quoted cut of the classifier in focus makes of both classes."""
+        middle = self.shown[len(self.shown) // 2]
+        matrix = read_confusion(self.analysis, self.focus, middle)
+        xlabel = f"{words(self.focus)} ≥ {matrix.threshold:.3g}" + (f" at {self.name(middle)}" if middle.values else "")
+        caption = f"What the quoted cut on {words(self.focus)}{middle.at} makes of all events."
+        yield "confusion", caption, plot_confusion(matrix, xlabel=xlabel, label=self.label)
 
     def limits(self) -> Iterator[Picture]:
         """Draw the limits of all discriminants, and the band of one; of one hypothesis all bands are in one picture."""
@@ -302,18 +334,20 @@ class Pictures:
         return Stack(edges, components, xlabel, signals=signals, variations=varied, logy=True, unit=spec.unit)
 
     def _curves(self, theta: ThetaPoint) -> dict[str, RocResult]:
+        """Return the curves at a point by classifier, with the areas of all events."""
+        return {
+            name: replace(table.curve, auc=float(area["auc"]), auc_error=float(area["auc_error"]))
+            for name, (table, area) in self._tables_at(theta).items()
+        }
+
+    def _tables_at(self, theta: ThetaPoint) -> dict[str, tuple[RocTable, dict[str, str]]]:
+        """Return the yields of a curve and the row of its area; not every classifier covers every hypothesis."""
         point = self.analysis.space.point(theta)
-        curves, areas = ([r for r in self._table(name) if self._is_at(r, point)] for name in ("roc", "auc"))
-        found = {}
-        for area in areas:  # not every classifier covers every hypothesis
-            own = [row for row in curves if row["classifier"] == area["classifier"]]
-            signal, background = (
-                np.array([float(row[f"{c}_efficiency"]) for row in own]) for c in ("signal", "background")
-            )
-            found[area["classifier"]] = RocResult(
-                np.linspace(1, 0, len(own)), signal, background, float(area["auc"]), float(area["auc_error"])
-            )
-        return found
+        if not self._roc:
+            self._roc = read_roc(self.analysis.results / "tables" / "roc.csv")
+        tables = {c.labels["classifier"]: c.table for c in self._roc if self._is_at(c.labels, point)}
+        areas = {row["classifier"]: row for row in self._table("auc") if self._is_at(row, point)}
+        return {name: (tables[name], row) for name, row in areas.items()}
 
     def _table(self, name: str) -> list[dict[str, str]]:
         if name not in self._tables:
@@ -331,7 +365,7 @@ class Pictures:
             scans.append(AucScan(words(name), _column(own, along), *columns))
         return scans
 
-    def _is_at(self, row: dict[str, str], point: ThetaPoint) -> bool:
+    def _is_at(self, row: Mapping[str, str], point: ThetaPoint) -> bool:
         return all(float(row[self.analysis.space[n].column]) == v for n, v in point.values.items())
 
     def _scores(self, theta: ThetaPoint) -> ScoreDistribution:

@@ -1,4 +1,4 @@
-"""`hypotheta report`: results → plots, ``cutflow.csv``, ``provenance.json`` and the self-contained page."""
+"""`hypotheta report`: results → plots, tables of cutflow and confusion, ``provenance.json`` and the whole page."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -8,6 +8,7 @@ from hypotheta.report import Figure, Section, Table, limits_text, page
 from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.closure import read_closures
 from hypotheta.stages.config import SignificanceConfig
+from hypotheta.stages.confusion import write_confusions
 from hypotheta.stages.figures import save_figures
 from hypotheta.stages.files import (
     Provenance,
@@ -42,6 +43,8 @@ def report(analysis: Analysis, *, threads: int = 1) -> str:
     store = Store(analysis)
     cutflow = list(_cutflow(store))
     write_csv(analysis.results / "tables" / "cutflow.csv", _CUTFLOW, cutflow)
+    if analysis.config.significance is not None:
+        write_confusions(store)
     provenance = _provenance(analysis, threads)
     write_json(analysis.results / "provenance.json", provenance)
     drawn = Pictures(store)
@@ -82,7 +85,8 @@ def _sections(
         [
             "Signal generated at each hypothesis against all background, scored there by models that have not seen the "
             "event. The observable's score is minus its distance to the signal's median. The second table counts only "
-            "events within the central 68 % of the signal's observable: what a classifier adds to a cut on it."
+            "events within the central 68 % of the signal's observable: what a classifier adds to a cut on it. The "
+            "curves with their yields are tables/roc.csv; 'hypotheta diagnose --from' reads it without the events."
         ],
         tables=[
             _wide(analysis, "auc.csv", "auc", "auc_error", "AUC at nominal events"),
@@ -166,10 +170,11 @@ def _best_cuts(analysis: Analysis, drawn: Pictures, options: SignificanceConfig)
         [
             f"Largest Asimov significance with {100 * options.background_uncertainty:g} % background uncertainty and "
             f"MC statistics, at least {options.min_effective_background:g} effective background events; chosen on one "
-            "half of the events, quoted on the other at full luminosity, halves swapped and averaged."
+            "half of the events, quoted on the other at full luminosity, halves swapped and averaged. The table "
+            "tables/confusion.csv has what each of these cuts makes of all signal and background."
         ],
         tables=[_wide(analysis, "significance.csv", "z", "z_error", "Significance Z")],
-        figures=_figures(analysis, drawn.cuts()),
+        figures=_figures(analysis, [*drawn.cuts(), *drawn.confusion()]),
     )
 
 
