@@ -7,19 +7,22 @@ results and compute nothing.
 from hypotheta.report.fit_text import fit_text, goodness_words, mu_words
 from hypotheta.report.nuisance_text import nuisance_table, nuisance_text
 from hypotheta.report.page import Figure, Section, Table, page
-from hypotheta.report.tables import limits_text, significance_text, words
+from hypotheta.report.tables import asimov_text, limits_text, new_table, rendered, significance_text, words
 
 __all__ = [
     "Figure",
     "Section",
     "Table",
+    "asimov_text",
     "fit_text",
     "goodness_words",
     "limits_text",
     "mu_words",
+    "new_table",
     "nuisance_table",
     "nuisance_text",
     "page",
+    "rendered",
     "significance_text",
     "words",
 ]
