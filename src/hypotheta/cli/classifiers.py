@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hypotheta.cli.application import AnalysisPath, ClassifierName, Jobs, Out, app, each, load, on_analysis, threads
+from hypotheta.cli.application import AnalysisPath, At, ClassifierName, Jobs, Out, app, each, load, on_analysis, threads
 from hypotheta.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -155,11 +155,45 @@ def _diagnose_analysis(path: Path, out: Path | None) -> None:
 
 
 @app.command()
-def significance(analysis: AnalysisPath, out: Out = None) -> None:
-    """Find the score cut with the largest Asimov significance for every hypothesis.
+def significance(
+    analysis: Annotated[
+        Path | None, typer.Argument(help="Folder with an analysis.yaml, or the YAML file itself; none with --signal.")
+    ] = None,
+    signal: Annotated[str | None, typer.Option(help="Expected signal events, as in 10 or 5,10,20.")] = None,
+    background: Annotated[str | None, typer.Option(help="Expected background events; with --signal.")] = None,
+    background_uncertainty: Annotated[
+        str | None, typer.Option(help="Relative uncertainty of the background, as in 0.1; several with --signal.")
+    ] = None,
+    at: At = None,
+    out: Out = None,
+) -> None:
+    """Find the score cut with the largest Asimov significance for every hypothesis; or work out numbers.
 
     Example: `hypotheta significance analysis/ttbar`
+
+    Example: `hypotheta significance analysis/ttbar --at mass=850 --background-uncertainty 0.2`
+
+    Example: `hypotheta significance --signal 10 --background 100 --background-uncertainty 0,0.05,0.1`
     """
+    if analysis is None:
+        if signal is None or background is None or at is not None:
+            raise ConfigurationError("name an analysis, or give numbers: --signal 10 --background 100")
+        from hypotheta.report import asimov_text
+
+        print(asimov_text(*map(_numbers, (signal, background, background_uncertainty or "0"))))
+        return
+    if signal is not None or background is not None:
+        raise ConfigurationError("--signal and --background are numbers of your own; leave the analysis out")
     from hypotheta.stages.significance import significance as stage
 
-    print(stage(load(analysis, out)))
+    uncertainty = None if background_uncertainty is None else _numbers(background_uncertainty)
+    if uncertainty is not None and len(uncertainty) != 1:
+        raise ConfigurationError(f"--background-uncertainty {background_uncertainty}: give one number with an analysis")
+    print(stage(load(analysis, out), background_uncertainty=uncertainty[0] if uncertainty else None, at=at))
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(item) for item in text.split(",")]
+    except ValueError as err:
+        raise ConfigurationError(f"'{text}' is no number and no list of numbers; write 10 or 5,10,20") from err

@@ -83,6 +83,7 @@ class TemplateBuilder:
         *,
         interpolated: bool = False,
         further: Sequence[Systematic] = (),
+        window: tuple[float, float] | None = None,
     ) -> Built:
         """Build the workspace of one discriminant and hypothesis.
 
@@ -91,8 +92,11 @@ class TemplateBuilder:
             theta: the hypothesis.
             interpolated: make the signal from the other hypotheses; needed where it was not simulated.
             further: systematics besides the analysis' own.
+            window: count the events between two values of the discriminant instead, in the region of the binning.
         """
         bins = {region: self.binner.bins(discriminant, theta, region) for region in self.regions}
+        if window is not None:
+            bins[self.binner.config.region] = Bins(np.array(window), "a window", closed=True)
         filled = self._fill(discriminant, theta, bins, interpolated)
         config = self._model(theta, further)
         findings = check_templates(filled, theta, config)
@@ -163,7 +167,7 @@ class TemplateBuilder:
         signals = [] if interpolated else self.analysis.signal_samples(theta)
         for process, samples in self._processes([*self.backgrounds, *signals]).items():
             filled = dict(self._templates(discriminant, theta, region, samples, bins))
-            for variation, template in self._combined(filled).items():
+            for variation, template in self._without_noise(self._combined(filled), bins).items():
                 yield process, variation, template
         if interpolated:
             signal = self.signal_process(theta)
@@ -249,6 +253,13 @@ class TemplateBuilder:
         yield f"{name}_up", up
         yield f"{name}_down", down
 
+    def _without_noise(self, templates: dict[str, Template], bins: Bins) -> dict[str, Template]:
+        """Leave the variations of a thin process out of a window: shifts of its few events would be noise."""
+        nominal = templates[NOMINAL]
+        if not bins.closed or nominal.effective.sum() >= self.binner.config.min_effective_events:
+            return templates
+        return dict.fromkeys(templates, nominal)
+
     def _combined(self, templates: dict[str, Template]) -> dict[str, Template]:
         """Make one pair of templates out of the members of each source that has many."""
         found = {variation: template for variation, template in templates.items() if "__" not in variation}
@@ -270,8 +281,8 @@ class TemplateBuilder:
         for name in samples:
             for variation, sample, tree, weight in self._variations(name):
                 table = self.store.table(sample, tree)
-                chosen = table.region == table.regions.index(region)
                 values = self.store.discriminant(discriminant, sample, tree, point)
+                chosen = (table.region == table.regions.index(region)) & bins.holds(values)
                 template = fill(values[chosen], weight[chosen] * scale, bins.edges)
                 total[variation] = total[variation] + template if variation in total else template
         yield from total.items()
@@ -338,7 +349,7 @@ class TemplateBuilder:
         total = np.zeros(len(bins.edges) - 1)
         for name, weight in self.observed.items():
             table = self.store.table(name)
-            chosen = (table.region == table.regions.index(region)) & (weight != 0)
             values = self.store.discriminant(discriminant, name, NOMINAL, point)
+            chosen = (table.region == table.regions.index(region)) & (weight != 0) & bins.holds(values)
             total += fill(values[chosen], weight[chosen], bins.edges).values
         return total

@@ -15,6 +15,7 @@ from hypotheta.classifiers import ClassifierConfig
 from hypotheta.corrections import CorrectionConfig
 from hypotheta.errors import ConfigurationError, closest
 from hypotheta.parameters import Kind
+from hypotheta.significance import Direction
 from hypotheta.statistics.templates.shaping import Treatment
 
 __all__ = [
@@ -145,10 +146,18 @@ class BinningConfig(_Strict):
 
 
 class SignificanceConfig(_Strict):
-    """The score cut: relative background uncertainty, and the floor on effective background events."""
+    """The score cut: relative background uncertainty, and the floor on effective background events.
+
+    Errors of thresholds and significances come from so many ``replicas``. With ``also`` the score is cut together with
+    features, ``{njet: ">=", met: ">="}``. ``counting_limits`` are set with the events that pass the best cut, beside
+    those of the shape.
+    """
 
     background_uncertainty: Fraction = 0.1
     min_effective_background: Annotated[float, Field(ge=0)] = 10.0
+    replicas: Annotated[int, Field(ge=2)] = 100
+    also: Mapping[Name, Direction] = Field(default_factory=dict)
+    counting_limits: bool = True
 
 
 class InterpolationConfig(_Strict):

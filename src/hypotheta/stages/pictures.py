@@ -19,17 +19,18 @@ from hypotheta.plots.distributions import Stack, plot_shapes, plot_stack
 from hypotheta.plots.limits import brazil_band, compare_limits, limit_rows
 from hypotheta.plots.panels import Panel, plot_feature_panels, plot_panels
 from hypotheta.plots.roc import plot_auc, plot_precision_recall, plot_rejection, plot_roc
+from hypotheta.plots.scans import Series, plot_scan
 from hypotheta.plots.scores import ScoreDistribution, plot_scores
-from hypotheta.plots.significance import plot_cut_scan, plot_significance
+from hypotheta.plots.significance import SmoothThreshold, plot_cut_scan, plot_significance, plot_smooth_cut
 from hypotheta.plots.style import Label
 from hypotheta.significance import BestCut, SignificanceScan
 from hypotheta.stages.analysis import NOMINAL, Analysis, spread
 from hypotheta.stages.closure import read_closures
 from hypotheta.stages.confusion import read_confusion
+from hypotheta.stages.cuts import cuts
 from hypotheta.stages.files import read_csv
 from hypotheta.stages.limits import read_limits, theory_curve
 from hypotheta.stages.roc_files import RocCurve, read_roc
-from hypotheta.stages.significance import cuts
 from hypotheta.stages.store import Store
 from hypotheta.stages.workspaces import read_manifest
 from hypotheta.statistics import Template, fill
@@ -223,18 +224,57 @@ class Pictures:
         scans = []
         for name in self.analysis.config.discriminants:
             own = [row for row in rows if row["classifier"] == name]
-            found = tuple(BestCut(**{f: float(row[f]) for f in BestCut.__dataclass_fields__}) for row in own)
+            found = tuple(BestCut(**{f: float(row[f] or "nan") for f in BestCut.__dataclass_fields__}) for row in own)
             scans.append(SignificanceScan(words(name), tuple(_column(own, self.parameter)), found))
         title = "signal of the catalogue's cross section"
         figure = plot_significance(scans, xlabel=self._xlabel, title=title, label=self.label)
         yield "significance", "Asimov significance of the best cut, chosen and quoted on different halves.", figure
+        yield from self._further_cuts()
         middle = self.shown[len(self.shown) // 2]
-        best, scan = cuts(self.store, self.focus, middle)
+        chosen = cuts(self.store, self.focus, middle)
         yield (
             "cut_scan",
             f"Every cut on {words(self.focus)}{middle.at}, on all events; the line is the quoted cut.",
-            plot_cut_scan(scan, best=best, xlabel="Logit threshold", title=self.name(middle), label=self.label),
+            plot_cut_scan(
+                chosen.scan,
+                best=chosen.best,
+                xlabel="Logit threshold",
+                title=self.name(middle),
+                label=self.label,
+            ),
         )
+
+    def _further_cuts(self) -> Iterator[Picture]:
+        """Draw the smooth thresholds, and cut-and-count limits beside those of the shape, where there are any."""
+        tables = self.analysis.results / "tables"
+        smooth = read_csv(tables / "smooth_cuts.csv") if (tables / "smooth_cuts.csv").exists() else []
+        found = []
+        for name in dict.fromkeys(row["classifier"] for row in smooth):
+            own = [row for row in smooth if row["classifier"] == name]
+            columns = ("background_efficiency", "background_efficiency_log_error", "smooth_background_efficiency")
+            numbers = [_column(own, self.parameter), *([float(row[c] or "nan") for row in own] for c in columns)]
+            found.append(SmoothThreshold(words(name), *numbers))
+        if found:
+            figure = plot_smooth_cut(found, xlabel=self._xlabel, label=self.label)
+            yield "smooth_cuts", "The best cut as a smooth function of θ, usable between the hypotheses.", figure
+        counted = read_csv(tables / "counting_limits.csv") if (tables / "counting_limits.csv").exists() else []
+        shapes = read_csv(tables / "limits.csv") if counted else []
+        series = []
+        for label, rows in (("shape", shapes), ("cut and count", counted)):
+            own = [row for row in rows if row["discriminant"] == self.focus and row["expected_pb"]]
+            if own:
+                series.append(Series(label, _column(own, self.parameter), [float(row["expected_pb"]) for row in own]))
+        if len(series) == 2:
+            figure = plot_scan(
+                series,
+                xlabel=self._xlabel,
+                ylabel=r"95 % CL limit on $\sigma \times B$ [pb]",
+                logy=True,
+                title=words(self.focus),
+                label=self.label,
+            )
+            caption = f"Median expected limits of {words(self.focus)}: its shape, and the best cut."
+            yield "counting_limits", caption, figure
 
     def confusion(self) -> Iterator[Picture]:
         """Draw what the quoted cut of the classifier in focus makes of both classes."""

@@ -173,9 +173,24 @@ def _best_cuts(analysis: Analysis, drawn: Pictures, options: SignificanceConfig)
             "half of the events, quoted on the other at full luminosity, halves swapped and averaged. The table "
             "tables/confusion.csv has what each of these cuts makes of all signal and background."
         ],
-        tables=[_wide(analysis, "significance.csv", "z", "z_error", "Significance Z")],
+        tables=[_wide(analysis, "significance.csv", "z", "z_error", "Significance Z"), *_further_cut_tables(analysis)],
         figures=_figures(analysis, [*drawn.cuts(), *drawn.confusion()]),
     )
+
+
+def _further_cut_tables(analysis: Analysis) -> Iterator[Table]:
+    """Return the tables of cuts on several variables and of cut-and-count limits, where there are any."""
+    tables = analysis.results / "tables"
+    if (tables / "several_cuts.csv").exists():
+        rows = read_csv(tables / "several_cuts.csv")
+        body = [
+            [words(v) if k == "classifier" else f"{float(v):.4g}" if v else "none" for k, v in r.items()] for r in rows
+        ]
+        yield Table([words(k) for k in rows[0]], body, "Cuts on the score and features together")
+    if (tables / "counting_limits.csv").exists():
+        caption = "Cut and count with the best cut: median expected limit, pb (shape: below)"
+        rows = [{"classifier": r["discriminant"], **r} for r in read_csv(tables / "counting_limits.csv")]
+        yield _widened(analysis, rows, "expected_pb", "expected_error_pb", caption)
 
 
 def _limits(analysis: Analysis, drawn: Pictures) -> Section:
@@ -267,18 +282,18 @@ def _cutflow_table(analysis: Analysis, rows: list[dict[str, Any]]) -> Table:
 
 def _wide(analysis: Analysis, file: str, value: str, error: str, caption: str) -> Table:
     """Turn a long table into a row a hypothesis and a column a classifier, at nominal event-kind points."""
+    return _widened(analysis, read_csv(analysis.results / "tables" / file), value, error, caption)
+
+
+def _widened(analysis: Analysis, rows: list[dict[str, str]], value: str, error: str, caption: str) -> Table:
     space = analysis.space
     nominal = {space[name].column: v for name, v in space.nominal.values.items()}
-    rows = [
-        r
-        for r in read_csv(analysis.results / "tables" / file)
-        if all(k not in r or float(r[k]) == v for k, v in nominal.items())
-    ]
+    rows = [r for r in rows if all(k not in r or float(r[k]) == v for k, v in nominal.items())]
     columns = [p.column for p in space.of_kind("signal")]
     names = list(dict.fromkeys(row["classifier"] for row in rows))
     cells: dict[tuple[str, ...], dict[str, str]] = {}
     for row in rows:
-        text = f"{float(row[value]):.4f} ± {float(row[error]):.4f}" if row[value] else ""
+        text = f"{float(row[value]):.4f}" + (f" ± {float(row[error]):.4f}" if row[error] else "") if row[value] else ""
         cells.setdefault(tuple(row[c] for c in columns), {})[row["classifier"]] = text
     body = [[*point, *(found.get(n, "") for n in names)] for point, found in cells.items()]
     return Table([*columns, *(n.replace("_", " ") for n in names)], body, caption)

@@ -204,9 +204,9 @@ class Store:
         For the observable it is minus the distance to the signal's median there: a symmetric window.
         """
         values = self.discriminant(name, sample, variation, point)
-        return -np.abs(values - self._median(point)) if name == "observable" else values
+        return -np.abs(values - self.observable_median(point)) if name == "observable" else values
 
-    def _median(self, point: ThetaPoint) -> float:
+    def observable_median(self, point: ThetaPoint) -> float:
         """Return the weighted median of the nominal signal's observable in the training region."""
         signal = ThetaPoint({p.name: point[p.name] for p in self.analysis.space.of_kind("signal")})
         if signal.slug not in self._medians:
