@@ -25,6 +25,7 @@ ROOMS = [
         "diagnostics",
         "significance",
         "statistics",
+        "trials",
     ),
     *("plots", "report", "stages", "workflow", "cli", "__main__"),
 ]
@@ -39,6 +40,8 @@ HEAVY = {
     "fastjet": {"simulation"},
     "onnx": {"classifiers"},
     "onnxruntime": {"classifiers"},
+    "optuna": {"trials"},
+    "sqlalchemy": {"trials"},
 }
 
 

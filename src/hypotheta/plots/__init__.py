@@ -5,7 +5,8 @@ them in one figure; `scores` for a classifier's output, `responses` for its outp
 pictures move along a parameter; `roc` for curves and the AUC, `scans` for any number along a parameter, `matrices` for
 a number at each pair of two; `interpolation`, `calibration`, `overtraining` and `sculpting` for the diagnostics;
 `significance` for best cuts; `limits` for limits, `closure` for those between simulated hypotheses; `fits` for pulls,
-ranking and correlations, `likelihoods` for scans of the likelihood, `postfit` for expectations before and after a fit.
+ranking and correlations, `likelihoods` for scans of the likelihood, `postfit` for expectations before and after a fit;
+`trials` for what a setting of trainings does to a metric.
 All share `style`, `grids` and `components`.
 """
 
@@ -31,4 +32,5 @@ __all__ = [
     "sculpting",
     "significance",
     "style",
+    "trials",
 ]
