@@ -24,7 +24,7 @@ class Training:
     """A finished training, to become a row.
 
     Args:
-        id: tells it from every other; a training with an id that is there already is not added again.
+        id: tells it from every other, see `Record.add_missing`.
         value: the number by which trainings are ranked, larger is better.
         columns: all that is known of it, by name; None and numbers that are not finite are left out.
         started: when it began.

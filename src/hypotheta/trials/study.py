@@ -98,9 +98,9 @@ def run_study(
         while end is None or time.monotonic() < end:
             optuna.storages.fail_stale_trials(opened)
             counts = _counts(opened)
-            if counts["done"] >= trials:
+            if counts["done"] >= trials and not counts["waiting"]:
                 break
-            if counts["done"] + counts["running"] >= trials:
+            if counts["done"] + counts["running"] >= trials and not counts["waiting"]:
                 time.sleep(_PAUSE_SECONDS)  # others are at the last ones; a killed one has to be begun again
                 continue
             opened.optimize(_Once(study.space, objective), n_trials=1, catch=(FitError,))
@@ -168,6 +168,7 @@ def _counts(opened: Any) -> dict[str, int]:
     return {
         "done": states.count("COMPLETE") + states.count("PRUNED") + failed,
         "running": states.count("RUNNING"),
+        "waiting": states.count("WAITING"),
     }
 
 
