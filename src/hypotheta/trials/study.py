@@ -1,5 +1,6 @@
 """A search for the best settings, by any number of processes and machines on one database."""
 
+import json
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -93,10 +94,12 @@ def run_study(
 
         # heartbeats and the constant liar are called experimental since 2021
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        opened = _open(study, worker)
+        storage, opened = _open(study, worker)
         end = None if timeout is None else time.monotonic() + timeout
+        seen: dict[int, float] = {}
         while end is None or time.monotonic() < end:
             optuna.storages.fail_stale_trials(opened)
+            _fail_unheard(opened, storage, seen, patience=3 * study.heartbeat)
             counts = _counts(opened)
             if counts["done"] >= trials and not counts["waiting"]:
                 break
@@ -140,7 +143,7 @@ class _Once:
         return value
 
 
-def _open(study: Study, worker: int) -> Any:
+def _open(study: Study, worker: int) -> tuple[Any, Any]:
     import optuna
 
     callback = optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES)
@@ -158,7 +161,31 @@ def _open(study: Study, worker: int) -> Any:
     # a study that goes on must not draw again what it began with
     seed = seed_of(study.seed, study.name, worker, len(opened.get_trials(deepcopy=False))) % 2**32
     opened.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP, constant_liar=True)
-    return opened
+    return storage, opened
+
+
+def _fail_unheard(opened: Any, storage: Any, seen: dict[int, float], *, patience: float) -> None:
+    """Begin again what was killed before its first sign of life, which Optuna would take for running for ever.
+
+    Args:
+        opened: the study.
+        storage: where it is.
+        seen: when this process saw a running training first, by number; clocks of machines may differ.
+        patience: seconds.
+    """
+    import optuna
+    from sqlalchemy import text
+
+    now = time.monotonic()
+    for trial in opened.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+        if now - seen.setdefault(trial.number, now) <= patience:
+            continue
+        with storage.engine.connect() as connection:
+            query = text("SELECT COUNT(*) FROM trial_heartbeats WHERE trial_id = :id")
+            heard = connection.execute(query, {"id": trial._trial_id}).scalar()
+        if not heard:
+            opened.tell(trial.number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
+            optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES)(opened, trial)
 
 
 def _counts(opened: Any) -> dict[str, int]:
@@ -187,6 +214,4 @@ def _best(opened: Any, study: Study) -> StudyResult | None:
 
 
 def _decoded(space: SearchSpace, name: str, value: Any) -> Any:
-    import json
-
     return json.loads(value) if isinstance(space.settings.get(name), tuple) else value
