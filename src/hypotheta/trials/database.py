@@ -62,6 +62,7 @@ def connect(url: str, *, create: bool, heartbeat: int | None = None, **options: 
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+    from sqlalchemy.pool import NullPool
 
     try:
         parsed = make_url(url)
@@ -73,8 +74,11 @@ def connect(url: str, *, create: bool, heartbeat: int | None = None, **options: 
     where = parsed.render_as_string(hide_password=True)
     if sqlite and not create and not Path(parsed.database or "").is_file():
         raise InputFileError(f"{where}: there is no such record yet; run 'hypotheta train' or 'hypotheta tune' first")
-    engine: dict[str, Any] = {"connect_args": {"timeout": _WAIT_SECONDS}} if sqlite else {"pool_pre_ping": True}
-    if parsed.drivername == "postgresql+psycopg":
+    # no pool: a connection lives as long as it is used, so that none is left open or goes stale during a training
+    engine: dict[str, Any] = {"poolclass": NullPool}
+    if sqlite:
+        engine["connect_args"] = {"timeout": _WAIT_SECONDS}
+    elif parsed.drivername == "postgresql+psycopg":
         engine["connect_args"] = {"connect_timeout": 10}
     try:
         return patiently(lambda: _storage(parsed.render_as_string(hide_password=False), engine, heartbeat, options))
