@@ -59,5 +59,5 @@ clean: ## results and generated samples; the environment stays
 	touch $@ .venv/run
 
 .venv/dev: pyproject.toml constraints.txt
-	($(INSTALL) -e '.[simulation,workflow,onnx,hepdata,cabinetry,dev]') || ($(INSTALL) -e '.[workflow,onnx,hepdata,cabinetry,dev]')
+	($(INSTALL) -e '.[simulation,workflow,onnx,hepdata,cabinetry,dashboard,postgresql,dev]') || ($(INSTALL) -e '.[workflow,onnx,hepdata,cabinetry,dashboard,postgresql,dev]')
 	touch $@ .venv/run

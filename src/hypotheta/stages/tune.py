@@ -57,7 +57,7 @@ class TuneOptions:
         storage: database URL; None: the analysis' own.
         study: name of the study; None: ``ANALYSIS/tune/CLASSIFIER/OBJECTIVE``.
         timeout: seconds after which no further training is begun.
-        keep: keep the models of complete trainings under ``results/tuned/STUDY/NUMBER``-like folders.
+        keep: keep the models of all trainings under ``tuned`` among the results, a folder for each choice of settings.
     """
 
     classifier: str
