@@ -4,6 +4,7 @@ CORES ?= 2
 EVENTS ?= 1
 OUT ?=
 BIN := .venv/bin
+DEV := workflow,onnx,hepdata,cabinetry,corrections,dashboard,postgresql,dev
 export MPLCONFIGDIR ?= $(CURDIR)/.venv/matplotlib
 # glibc gives freed memory back at once; a training takes and frees the same megabytes at every step (twice as fast)
 export MALLOC_TRIM_THRESHOLD_ ?= 4000000000
@@ -59,5 +60,5 @@ clean: ## results and generated samples; the environment stays
 	touch $@ .venv/run
 
 .venv/dev: pyproject.toml constraints.txt
-	($(INSTALL) -e '.[simulation,workflow,onnx,hepdata,cabinetry,corrections,dev]') || ($(INSTALL) -e '.[workflow,onnx,hepdata,cabinetry,corrections,dev]')
+	($(INSTALL) -e '.[simulation,$(DEV)]') || ($(INSTALL) -e '.[$(DEV)]')
 	touch $@ .venv/run

@@ -36,6 +36,7 @@ ROOMS = [
         "diagnostics",
         "significance",
         "statistics",
+        "trials",
     ),
     *("plots", "report", "stages", "workflow", "cli", "__main__"),
 ]
@@ -51,6 +52,8 @@ HEAVY = {
     "fastjet": {"simulation"},
     "onnx": {"classifiers"},
     "onnxruntime": {"classifiers"},
+    "optuna": {"trials"},
+    "sqlalchemy": {"trials"},
 }
 
 

@@ -6,7 +6,7 @@ pictures move along a parameter; `roc` for curves and the AUC, `confusion` for w
 for any number along a parameter, `matrices` for a number at each pair of two; `interpolation`, `calibration`,
 `overtraining` and `sculpting` for the diagnostics; `significance` for best cuts; `limits` for limits, `closure` for
 those between simulated hypotheses; `fits` for pulls, ranking and correlations, `likelihoods` for scans of the
-likelihood, `postfit` for expectations before and after a fit.
+likelihood, `postfit` for expectations before and after a fit; `trials` for what a setting does to a metric.
 All share `style`, `grids` and `components`.
 """
 
@@ -33,4 +33,5 @@ __all__ = [
     "sculpting",
     "significance",
     "style",
+    "trials",
 ]

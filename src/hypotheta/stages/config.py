@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from hypotheta.classifiers import ClassifierConfig
 from hypotheta.corrections import CorrectionConfig
@@ -17,6 +17,7 @@ from hypotheta.errors import ConfigurationError, closest
 from hypotheta.parameters import Kind
 from hypotheta.significance import Direction
 from hypotheta.statistics.templates.shaping import Treatment
+from hypotheta.trials.space import Choices, Range
 
 __all__ = [
     "AnalysisConfig",
@@ -34,6 +35,7 @@ __all__ = [
     "SystematicConfig",
     "TheoryConfig",
     "TrainingConfig",
+    "TrialsConfig",
     "ValidityConfig",
 ]
 
@@ -301,12 +303,23 @@ class NuisanceStudyConfig(_Strict):
     replicas: Annotated[int, Field(gt=1)] = 100
 
 
+class TrialsConfig(_Strict):
+    """Where trainings are recorded: any database URL, and the study in it.
+
+    Without ``storage`` it is ``trials.db`` (SQLite) among the results, without ``study`` the one with the analysis'
+    name. A password is better kept in ``~/.pgpass`` than here.
+    """
+
+    storage: str | None = None
+    study: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+
 class AnalysisConfig(_Strict):
     """Everything that is a number or a name in an analysis.
 
     ``samples`` chooses samples of the catalogue by name or pattern. Without ``significance`` no cuts are scanned,
     without ``binning`` there are no templates and no limits: a study of classifiers needs neither. Without ``validity``
-    the limits are not tried with toys.
+    the limits are not tried with toys. ``tune`` says which settings of which classifier ``hypotheta tune`` may choose.
     """
 
     name: Name
@@ -337,6 +350,8 @@ class AnalysisConfig(_Strict):
     fit: FitConfig = FitConfig()
     validity: ValidityConfig | None = None
     nuisance_study: NuisanceStudyConfig | None = None
+    trials: TrialsConfig = TrialsConfig()
+    tune: Mapping[Name, Annotated[Mapping[Name, Range | Choices], Field(min_length=1)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _references(self) -> "AnalysisConfig":
@@ -370,6 +385,7 @@ class AnalysisConfig(_Strict):
                     )
         _check_diagnostics(self)
         _check_nuisance_study(self)
+        _check_tune(self)
         if "observable" in self.classifiers:
             raise ValueError("classifiers.observable: this name is kept for the analysis' own variable")
         return self
@@ -394,6 +410,24 @@ def _check_nuisance_study(config: AnalysisConfig) -> None:
     if options.reference not in config.discriminants:
         known = closest(options.reference, config.discriminants)
         raise ValueError(f"nuisance_study.reference: there is no discriminant '{options.reference}'{known}")
+
+
+def _check_tune(config: AnalysisConfig) -> None:
+    """Check that every setting that may be chosen is one of its classifier, and may be what it is drawn from."""
+    for name, settings in config.tune.items():
+        if name not in config.classifiers:
+            raise ValueError(f"tune: there is no classifier '{name}'{closest(name, config.classifiers)}")
+        own = config.classifiers[name]
+        for setting, allowed in settings.items():
+            if setting not in type(own).model_fields or setting == "type":
+                known = closest(setting, set(type(own).model_fields) - {"type"})
+                raise ValueError(f"tune.{name}: there is no setting '{setting}'{known}")
+            for value in allowed.examples if isinstance(allowed, Range) else allowed:
+                try:
+                    type(own).model_validate({**own.model_dump(), setting: value})
+                except ValidationError as err:
+                    reason = str(err.errors()[0]["msg"])
+                    raise ValueError(f"tune.{name}.{setting}: it cannot be {value!r} ({reason})") from err
 
 
 def _check_diagnostics(config: AnalysisConfig) -> None:

@@ -15,6 +15,7 @@ from hypotheta.stages.continuous import requested
 from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
 from hypotheta.stages.nuisance_study import nuisance_study
 from hypotheta.stages.parallel import run_each
+from hypotheta.stages.record import note_limits
 from hypotheta.stages.templates import more_templates
 from hypotheta.stages.workspaces import read_manifest, workspace_path
 from hypotheta.statistics import LimitPoint, LimitScan, Workspace, limit_points, scale_luminosity, without_nuisances
@@ -91,6 +92,7 @@ def limits(
     scans = [LimitScan(name, tuple(of_one)) for name, of_one in found.items()]
     if points is None and discriminant is None and luminosity_fb is None and systematics:
         _write(analysis, scans, threads)
+        note_limits(analysis, scans)
         if analysis.config.nuisance_study is not None:
             nuisance_study(analysis, jobs=jobs, threads=threads)
     elif grid is not None:
