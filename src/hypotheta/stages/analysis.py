@@ -132,6 +132,11 @@ class Analysis:
             feature = self.config.observable.feature
             message = f"there is no feature '{feature}'{closest(feature, names)}"
             raise ConfigurationError(f"{self.path}: observable.feature: {message}")
+        if self.config.observable.feature in self.optional_features:
+            raise ConfigurationError(
+                f"{self.path}: observable.feature: '{self.config.observable.feature}' is optional, and an observable "
+                "needs a value in every event; choose a feature that every event has"
+            )
         for name, sample in self.catalogue.samples.items():
             if sample.kind != "data" and sample.cross_section_pb is None:
                 raise MissingCrossSectionError(
@@ -155,6 +160,11 @@ class Analysis:
                 for name, p in self.config.parameters.items()
             )
         )
+
+    @property
+    def optional_features(self) -> tuple[str, ...]:
+        """The features that an event may not have."""
+        return tuple(spec.name for spec in self.code.FEATURES if spec.optional)
 
     @cached_property
     def hypotheses(self) -> list[ThetaPoint]:

@@ -176,6 +176,7 @@ def _table(analysis: Analysis, sample: str, variation: str, selection: Selection
         weight=kept.weight / total,
         event_id=kept.event_id,
         factors={} if data else analysis.code.weight_variations(kept, analysis.cuts),
+        optional=analysis.optional_features,
     )
 
 
@@ -212,6 +213,7 @@ def _metadata(
         "regions": _regions(cutflow),
         "variations": list(cutflow),
         "features": [spec.name for spec in analysis.code.FEATURES],
+        "optional_features": list(analysis.optional_features),
         "generated_events": sum(info.n_events for info in infos),
         "sum_of_weights": total,
         "generator_cross_section_pb": None if None in sigmas else float(np.mean([s for s in sigmas if s is not None])),
@@ -295,4 +297,5 @@ def _flat_table(
         regions=(analysis.config.training.region,),
         weight=columns.weight / total,
         event_id=_event_id(analysis, sample, columns.event_id),
+        optional=analysis.optional_features,
     )

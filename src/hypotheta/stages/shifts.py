@@ -25,7 +25,9 @@ def shifts(store: Store) -> Iterator[dict[str, Any]]:
             chosen = data.select(data.y == kind)
             total = chosen.weight.sum()
             for j, feature in enumerate(names):
-                mean = float(chosen.weight @ chosen.x[:, j]) / total
-                error = float(np.sqrt((chosen.weight**2) @ (chosen.x[:, j] - mean) ** 2)) / total
+                there = ~np.isnan(chosen.x[:, j])
+                value, weight = chosen.x[there, j], chosen.weight[there]
+                mean = float(weight @ value) / weight.sum() if there.any() else np.nan
+                error = float(np.sqrt((weight**2) @ (value - mean) ** 2)) / weight.sum() if there.any() else np.nan
                 where = {**{analysis.space[k].column: v for k, v in theta.values.items()}, options.along: value}
                 yield {"feature": feature, "kind": label, **where, "yield": total, "mean": mean, "mean_error": error}

@@ -121,6 +121,7 @@ class Store:
                 weight=columns["weight"][rows] * scale,
                 event_id=columns["event_id"][rows],
                 factors={n: (columns[f"factor_{n}_up"][rows], columns[f"factor_{n}_down"][rows]) for n in names},
+                optional=tuple(meta.get("optional_features", ())),  # files of before know none
             )
             for variation, rows in _row_ranges(columns["variation"], meta["variations"])
         }
