@@ -34,7 +34,7 @@ JETS = [
     (40.0, 0.0, 1.0, 0.0, False, 5),
 ]
 # pt, eta, phi, mass, charge, flavour
-MUON, ELECTRON, SOFT = (50.0, 0.0, 0.5, 0.1, -1, 13), (30.0, 1.0, 3.0, 0.0, 1, 11), (16.0, -1.0, -2.0, 0.0, -1, 11)
+MUON, ELECTRON, SOFT = (50.0, 0.0, 0.6, 0.1, -1, 13), (30.0, 1.0, 3.0, 0.0, 1, 11), (16.0, -1.0, -2.0, 0.0, -1, 11)
 
 
 @pytest.fixture(scope="module")
@@ -118,12 +118,12 @@ def test_features_of_one_event_by_hand(tth):
     # p⃗_T of the b jets: (120, 0), (−100, 0), (0, 80): first and third have the highest sum, √(120² + 80²);
     # m² = 2 p_T p_T' (cosh Δη − cos Δφ) = 2·120·80·(5/4 − 0)
     assert found["mbb"] == pytest.approx(np.sqrt(2 * 120 * 80 * 1.25))
-    assert found["mt_l1"] == pytest.approx(np.sqrt(2 * 50 * 60 * (1 - np.cos(1.0))))
+    assert found["mt_l1"] == pytest.approx(np.sqrt(2 * 50 * 60 * (1 - np.cos(0.9))))
     assert found["mt_l2"] == pytest.approx(np.sqrt(2 * 30 * 60 * (1 - np.cos(1.5))))
-    # nearest b jet: of the muon the first; of the electron, (1, 3), the second, (ln 2, π)
-    assert found["dr_l1"] == pytest.approx(0.5)
+    # nearest b jet: of the muon the first, though the fifth jet is nearer; of the electron the second, at (ln 2, π)
+    assert found["dr_l1"] == pytest.approx(0.6)
     assert found["dr_l2"] == pytest.approx(np.hypot(1 - SMALL, np.pi - 3))
-    assert [found[f"l1_{k}"] for k in ("pt", "eta", "phi", "charge", "muon")] == [50, 0, 0.5, -1, 1]
+    assert [found[f"l1_{k}"] for k in ("pt", "eta", "phi", "charge", "muon")] == [50, 0, 0.6, -1, 1]
     assert [found[f"l2_{k}"] for k in ("pt", "eta", "phi", "charge", "muon")] == [30, 1, 3, 1, 0]
     assert [found[f"j{i}_pt"] for i in range(1, 6)] == [120, 100, 80, 60, 40]
     assert [found[f"j{i}_b"] for i in range(1, 6)] == [1, 1, 1, 0, 0]
