@@ -67,7 +67,17 @@ class ThetaPoint:
         return hash(tuple(self.values.items()))
 
     def __str__(self) -> str:
-        return ", ".join(f"{name} = {value:g}" for name, value in self.values.items())
+        return ", ".join(f"{name} = {value:g}" for name, value in self.values.items()) or "nominal"
+
+    @property
+    def at(self) -> str:
+        """The point in words, with a leading " at", to follow a noun; empty where there is no parameter.
+
+        Example:
+            >>> f"the limit{ThetaPoint({'mass': 850.0}).at} is", f"the limit{ThetaPoint({}).at} is"
+            ('the limit at mass = 850 is', 'the limit is')
+        """
+        return f" at {self}" if self.values else ""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ results and compute nothing.
 from hypotheta.report.fit_text import fit_text, goodness_words, mu_words
 from hypotheta.report.nuisance_text import nuisance_table, nuisance_text
 from hypotheta.report.page import Figure, Section, Table, page
-from hypotheta.report.tables import limits_text, significance_text, words
+from hypotheta.report.tables import limits_text, significance_text, strength_text, words
 
 __all__ = [
     "Figure",
@@ -21,5 +21,6 @@ __all__ = [
     "nuisance_text",
     "page",
     "significance_text",
+    "strength_text",
     "words",
 ]

@@ -10,8 +10,9 @@ from rich.table import Table
 
 from hypotheta.parameters import ParameterSpace
 from hypotheta.statistics import LimitScan
+from hypotheta.statistics.limits.theory import TheoryCurve, strengths
 
-__all__ = ["limits_text", "new_table", "rendered", "significance_text", "words"]
+__all__ = ["limits_text", "new_table", "rendered", "significance_text", "strength_text", "words"]
 
 
 def limits_text(scans: Sequence[LimitScan], space: ParameterSpace, luminosity_fb: float) -> str:
@@ -44,8 +45,27 @@ def limits_text(scans: Sequence[LimitScan], space: ParameterSpace, luminosity_fb
             cells.append(expected if point.observed_pb is None else f"{expected} / {point.observed_pb:.3f}")
         table.add_row(*values, *cells)
     failed = [(s.discriminant, p) for s in scans for p in s.points if p.status != "ok"]
-    notes = [f"{name} at {point.theta}: {point.status}" for name, point in failed]
+    notes = [f"{name}{point.theta.at}: {point.status}" for name, point in failed]
     return "\n".join([title, rendered(table), *notes])
+
+
+def strength_text(scan: LimitScan, theory: TheoryCurve) -> str:
+    """Return the limits of the one hypothesis over its prediction in a sentence.
+
+    Args:
+        scan: the limits of one discriminant.
+        theory: the prediction.
+    """
+    (point,) = scan.points
+    found = strengths(point, theory)
+    median = found["expected_mu"]
+    text = f"{words(scan.discriminant)}: μ = σ·B / {theory.at(point.theta):.4g} pb ({theory.label}) below "
+    text += "failed" if median is None else f"{median:.3g} expected"
+    band = [found[f"expected_{side}1_mu"] for side in ("minus", "plus")]
+    if None not in band:
+        text += f" ({band[0]:.3g} to {band[1]:.3g} within ±1σ)"
+    observed = found["observed_mu"]
+    return text if observed is None else f"{text}, {observed:.3g} observed ({point.data})"
 
 
 def significance_text(rows: Sequence[Mapping[str, Any]], space: ParameterSpace, luminosity_fb: float) -> str:

@@ -126,7 +126,6 @@ class Analysis:
                     known = closest(process, self.catalogue.processes)
                     message = f"there is no process '{process}' in the catalogue{known}"
                     raise ConfigurationError(f"{self.path}: systematics.{name}.processes: {message}")
-        _ = self.checked_hypotheses  # complains of hypotheses that are not there
         names = [spec.name for spec in self.code.FEATURES]
         if self.config.observable.feature not in names:
             feature = self.config.observable.feature
@@ -142,6 +141,9 @@ class Analysis:
                 raise MissingCrossSectionError(
                     f"sample '{name}' has no cross section; write cross_section_pb (in pb) into the catalogue"
                 )
+        self._check_hypotheses()
+
+    def _check_hypotheses(self) -> None:
         for name in self.catalogue.names("signal"):
             for parameter in self.space.of_kind("signal"):
                 value = self.catalogue[name].theta.get(parameter.name)
@@ -149,6 +151,35 @@ class Analysis:
                     raise ConfigurationError(
                         f"{self.path}: sample '{name}' has {parameter.name} = {value}, outside the grid "
                         f"{parameter.low:g} … {parameter.high:g} of parameters.{parameter.name}"
+                    )
+        for theta in self.hypotheses:
+            self._check_one_signal(theta)
+        _ = self.checked_hypotheses  # complains of hypotheses that are not there
+        if self.config.diagnostics.interpolation is not None and len(self.held_out) < 2:
+            along = self.config.diagnostics.interpolation.along
+            raise ConfigurationError(
+                f"{self.path}: diagnostics.interpolation: '{along}' has one value, and without it nothing is left to "
+                "train on; give it more values, or leave interpolation out"
+            )
+        theory = self.config.limits.theory
+        if theory is None:
+            return
+        where, number = f"{self.path}: limits.theory.cross_section_pb", isinstance(theory.cross_section_pb, float)
+        if number and len(self.hypotheses) > 1:
+            raise ConfigurationError(f"{where}: one number is no curve; write {{value of the parameter: pb}}")
+        if not number and not len(self.space.of_kind("signal")):
+            raise ConfigurationError(f"{where}: the signal has no parameter; write one number in pb")
+
+    def _check_one_signal(self, theta: ThetaPoint) -> None:
+        """Complain of signals at one hypothesis that differ in a parameter which the analysis does not have."""
+        found: dict[str, tuple[str, float]] = {}
+        for name in self.signal_samples(theta):
+            for parameter, value in self.catalogue[name].theta.items():
+                other, known = found.setdefault(parameter, (name, value))
+                if known != value:
+                    raise ConfigurationError(
+                        f"{self.path}: signal samples '{other}' and '{name}' have {parameter} = {known:g} and "
+                        f"{value:g}, one hypothesis without parameters.{parameter}; choose one with samples, or add it"
                     )
 
     @cached_property
@@ -256,8 +287,10 @@ class Analysis:
             return spread(self.hypotheses, chosen)
         points = [point for point in map(ThetaPoint, chosen) if point in self.hypotheses]
         if not points:  # an analysis that extends another may have some of them only
-            known = ", ".join(f"({p})" for p in self.hypotheses)
-            raise ConfigurationError(f"{self.path}: diagnostics.hypotheses: none has a signal; choose of {known}")
+            known = ", ".join(str(dict(p.values)) for p in self.hypotheses)
+            raise ConfigurationError(
+                f"{self.path}: diagnostics.hypotheses: none has a signal; choose of {known}, or say how many"
+            )
         return points
 
     @property

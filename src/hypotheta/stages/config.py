@@ -189,9 +189,12 @@ class DataConfig(_Strict):
 
 
 class TheoryConfig(_Strict):
-    """A predicted σ·B in pb at values of the signal's first parameter: ``cross_section_pb: {500: 3.2, 1000: 0.2}``."""
+    """A predicted σ·B in pb at values of the signal's first parameter: ``cross_section_pb: {500: 3.2, 1000: 0.2}``.
 
-    cross_section_pb: Annotated[Mapping[float, Positive], Field(min_length=2)]
+    It is a number where there is one hypothesis.
+    """
+
+    cross_section_pb: Annotated[Mapping[float, Positive], Field(min_length=2)] | Positive
     label: str = "theory"
 
 
@@ -200,7 +203,7 @@ class LimitsConfig(_Strict):
 
     ``grid`` adds hypotheses without simulation, as ``mass=400:1500:10``: their signal is interpolated. ``toys`` of each
     hypothesis at each of 12 values of μ replace asymptotic formulas; with 0 there are none. With a ``theory`` the
-    excluded range is quoted and drawn.
+    excluded range is quoted and drawn, and so are the limits over it.
     """
 
     confidence_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95

@@ -66,8 +66,13 @@ def requested(analysis: Analysis, *, at: str | None = None, grid: str | None = N
         raise ConfigurationError("give one hypothesis (--at) or a grid of them (--grid), not both")
     if at is None and grid is None:
         return None
-    points = [ThetaPoint.parse(at)] if at is not None else grid_points(str(grid))
     names = analysis.space.of_kind("signal").names
+    if not names:
+        raise ConfigurationError(
+            f"hypothesis '{at or grid}': the signal of this analysis has no parameter, so there is one hypothesis; "
+            "leave --at, --grid and limits.grid out"
+        )
+    points = [ThetaPoint.parse(at)] if at is not None else grid_points(str(grid))
     simulated = {point.slug for point in analysis.hypotheses}
     ordered = []
     for point in points:

@@ -190,8 +190,9 @@ def _against_reference(analysis: Analysis, rows: list[dict[str, Any]]) -> Iterat
         worst = min(own, key=lambda row: float(row["difference"]))
         value, error, limit = float(worst["difference"]), float(worst["difference_error"]), -options.tolerance
         status: Status = "pass" if value >= limit else "warn" if value + 2 * error >= limit else "fail"
-        where = ", ".join(f"{p.name} = {worst[p.column]:g}" for p in analysis.space.of_kind("signal"))
-        message = f"{name} has an AUC {value:+.4f} ± {error:.4f} from {options.reference} at {where}, its worst"
+        where = ThetaPoint({p.name: worst[p.column] for p in analysis.space.of_kind("signal")})
+        message = f"{name} has an AUC {value:+.4f} ± {error:.4f} from {options.reference}"
+        message += f"{where.at}, its worst" if len(analysis.hypotheses) > 1 else where.at
         yield Verdict(f"{name}_against_{options.reference}", status, value, error, limit, message)
 
 

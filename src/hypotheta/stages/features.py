@@ -243,9 +243,7 @@ def _tabulate_flat(
             rows.setdefault(variation, []).append(_flat_table(analysis, sample, variation, columns, total, path))
     if NOMINAL not in rows:
         values = ", ".join(rows) or "none"
-        raise EmptySelectionError(
-            f"sample '{sample}': no rows at {analysis.space.nominal} (variations found: {values})"
-        )
+        raise EmptySelectionError(f"sample '{sample}': no rows{analysis.space.nominal.at} (variations found: {values})")
     tables = {name: concatenate(parts) for name, parts in rows.items()}
     region = analysis.config.training.region
     cutflow = {

@@ -106,7 +106,7 @@ def _scans(summary: FitSummary, end: str, label: Label) -> Iterator[Picture]:
 
 
 def _where(summary: FitSummary) -> str:
-    return f"{words(summary.discriminant)} at {ThetaPoint(summary.theta)}"
+    return f"{words(summary.discriminant)}{ThetaPoint(summary.theta).at}"
 
 
 def _overview(summaries: Sequence[FitSummary]) -> Table:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from hypotheta.errors import ConfigurationError, closest
 from hypotheta.hashing import digest
 from hypotheta.parameters import ThetaPoint
-from hypotheta.report import limits_text
+from hypotheta.report import limits_text, strength_text
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.continuous import requested
 from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
@@ -17,7 +18,7 @@ from hypotheta.stages.parallel import run_each
 from hypotheta.stages.templates import more_templates
 from hypotheta.stages.workspaces import read_manifest, workspace_path
 from hypotheta.statistics import LimitPoint, LimitScan, Workspace, limit_points, scale_luminosity, without_nuisances
-from hypotheta.statistics.limits.theory import TheoryCurve, exclusions
+from hypotheta.statistics.limits.theory import TheoryCurve, exclusions, strengths
 
 __all__ = ["limits", "read_limits", "theory_curve"]
 
@@ -103,7 +104,14 @@ def theory_curve(analysis: Analysis) -> TheoryCurve | None:
     options = analysis.config.limits.theory
     if options is None:
         return None
-    return TheoryCurve.of(analysis.space.of_kind("signal").names[0], options.cross_section_pb, label=options.label)
+    if isinstance(options.cross_section_pb, float):
+        return TheoryCurve.number(options.cross_section_pb, label=options.label)
+    name = analysis.space.of_kind("signal").names[0]
+    curve = TheoryCurve.of(name, options.cross_section_pb, label=options.label)
+    at_first = curve.at(analysis.hypotheses[0])
+    if len(analysis.hypotheses) == 1 and isfinite(at_first):  # a limit at one point excludes no range
+        return TheoryCurve.number(at_first, label=options.label)
+    return curve
 
 
 def read_limits(analysis: Analysis) -> list[LimitScan]:
@@ -147,10 +155,12 @@ def _limits(
 
 
 def _excluded(analysis: Analysis, scans: list[LimitScan]) -> list[str]:
-    """Return a line a discriminant: which range the prediction is excluded in."""
+    """Return a line a discriminant: which range the prediction is excluded in, or the one hypothesis' limit on μ."""
     theory = theory_curve(analysis)
     if theory is None:
         return []
+    if theory.parameter is None:
+        return [strength_text(scan, theory) for scan in scans]
     unit = analysis.space[theory.parameter].unit
     lines = []
     for scan in scans:
@@ -175,5 +185,10 @@ def _write(analysis: Analysis, scans: list[LimitScan], threads: int) -> None:
 
 
 def _write_table(analysis: Analysis, name: str, scans: list[LimitScan]) -> None:
-    rows = [row for scan in scans for row in scan.to_table(analysis.space)]
+    theory = theory_curve(analysis)
+    rows = [
+        row | ({} if theory is None else strengths(point, theory))
+        for scan in scans
+        for row, point in zip(scan.to_table(analysis.space), scan.points, strict=True)
+    ]
     write_csv(analysis.results / "tables" / f"{name}.csv", list(rows[0]), rows)

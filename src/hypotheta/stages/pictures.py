@@ -13,7 +13,7 @@ from hypotheta.parameters import Parameter, ThetaPoint
 from hypotheta.plots.closure import plot_template_closure
 from hypotheta.plots.components import Component
 from hypotheta.plots.distributions import Stack, plot_shapes, plot_stack
-from hypotheta.plots.limits import brazil_band, compare_limits
+from hypotheta.plots.limits import brazil_band, compare_limits, limit_rows
 from hypotheta.plots.panels import Panel, plot_feature_panels, plot_panels
 from hypotheta.plots.roc import plot_auc, plot_roc
 from hypotheta.plots.scores import ScoreDistribution, plot_scores
@@ -52,7 +52,10 @@ class Pictures:
         )
         self.shown = self.analysis.checked_hypotheses
         self._tables: dict[str, list[dict[str, str]]] = {}
-        self.parameter = self.analysis.space.of_kind("signal").parameters[0]
+        #: what pictures are drawn along: the first signal-kind parameter; None where the signal has none
+        self.parameter: Parameter | None = next(iter(self.analysis.space.of_kind("signal")), None)
+        #: with one hypothesis there is nothing to draw along but event-kind parameters
+        self.several = len(self.analysis.hypotheses) > 1
         self.focus = config.limits.brazil or config.discriminants[-1]
 
     def distributions(self) -> Iterator[Picture]:
@@ -73,7 +76,7 @@ class Pictures:
         few = [signals[theta] for theta in spread(self.analysis.hypotheses, 5)]
         figure = plot_shapes(edges, [background, *few], xlabel=spec.axis_label, filled=1, label=self.label)
         yield "observable", f"{spec.name} of background and of signals, unit area.", figure
-        if len(signals) > 1:
+        if self.several:
             panels = [
                 Panel(edges, [background], [replace(shape, label="signal")], title=self.name(theta))
                 for theta, shape in signals.items()
@@ -93,29 +96,29 @@ class Pictures:
                     panels.append(Panel(self.edges(spec), background, signals, xlabel=spec.axis_label))
             if panels:
                 figure = plot_feature_panels(panels, columns=4 if len(panels) > 6 else 3, label=self.label)
-                yield f"features_{level}", f"The {level}-level features of background and two signals.", figure
+                what = "two signals" if self.several else "signal"
+                yield f"features_{level}", f"The {level}-level features of background and {what}.", figure
 
     def _shape(self, label: str, samples: Sequence[str], spec: FeatureSpec) -> Component:
         template = self._sum(samples, spec, self.edges(spec), NOMINAL)
         return Component(label, template.values, template.variances)
 
     def classifiers(self) -> Iterator[Picture]:
-        """Draw classifier outputs, ROC curves and the AUC along the first signal-kind parameter."""
+        """Draw classifier outputs, ROC curves and the AUC along the first signal-kind parameter, and along others."""
         middle = self.shown[len(self.shown) // 2]
         for group, names in self._groups.items():
             curves = {words(n): c for n, c in self._curves(middle).items() if n in names}
             figure = plot_roc(curves, title=self.name(middle), label=self.label)
-            yield f"roc{group}", f"ROC curves at {middle}, nominal events.", figure
+            yield f"roc{group}", f"ROC curves{middle.at}, nominal events.", figure
         for group, names in self._groups.items():
-            if len(self.analysis.hypotheses) > 1:
-                yield from self._along_hypotheses(group, names)
-            else:
+            yield from self._along_hypotheses(group, names)
+            if not self.several:
                 yield from self._along_events(middle, group, names)
-        if len(self.analysis.hypotheses) == 1:
+        if not self.several:
             yield from self._rocs_along_events(middle)
         for theta in self.shown:
             figure = plot_scores(self._scores(theta), label=self.label)
-            yield f"scores_{theta.slug}", f"Output of {words(self.focus)} at {theta}, unit area.", figure
+            yield f"scores_{theta.slug}", f"Output of {words(self.focus)}{theta.at}, unit area.", figure
 
     @property
     def _groups(self) -> dict[str, Sequence[str]]:
@@ -124,15 +127,18 @@ class Pictures:
         return {f"_{k}": names for k, names in groups.items()} or {"": self.analysis.config.discriminants}
 
     def _along_hypotheses(self, group: str, names: Sequence[str]) -> Iterator[Picture]:
-        """Draw the AUC along the first signal-kind parameter, once for each event-kind point."""
-        for point in self.analysis.diagnostic_points:
+        """Draw the AUC along the first signal-kind parameter, once for each event-kind point.
+
+        Of one hypothesis it is a row a classifier, at the nominal point.
+        """
+        for point in self.analysis.diagnostic_points if self.several else [self.analysis.space.nominal]:
             figure = plot_auc(
                 self._auc_scans(point, self.parameter, names),
-                xlabel=self.parameter.axis_label,
-                title=str(point) or None,
+                xlabel=self._xlabel,
+                title=str(point) if point.values else None,
                 label=self.label,
             )
-            caption = f"AUC of each classifier; events and hypothesis at {point or 'nominal'}."
+            caption = f"AUC of each classifier; events and hypothesis at {point}."
             yield f"auc_{point.slug}{group}", caption, figure
 
     def _along_events(self, theta: ThetaPoint, group: str, names: Sequence[str]) -> Iterator[Picture]:
@@ -157,6 +163,10 @@ class Pictures:
                 yield f"roc_{name}", caption, figure
 
     @property
+    def _xlabel(self) -> str:
+        return "" if self.parameter is None else self.parameter.axis_label
+
+    @property
     def _diagnosed(self) -> list[Parameter]:
         """The event-kind parameters that are diagnosed at several values."""
         points = self.analysis.diagnostic_points
@@ -169,21 +179,25 @@ class Pictures:
         for name in self.analysis.config.discriminants:
             own = [row for row in rows if row["classifier"] == name]
             found = tuple(BestCut(**{f: float(row[f]) for f in BestCut.__dataclass_fields__}) for row in own)
-            scans.append(SignificanceScan(words(name), tuple(float(r[self.parameter.column]) for r in own), found))
+            scans.append(SignificanceScan(words(name), tuple(_column(own, self.parameter)), found))
         title = "signal of the catalogue's cross section"
-        figure = plot_significance(scans, xlabel=self.parameter.axis_label, title=title, label=self.label)
+        figure = plot_significance(scans, xlabel=self._xlabel, title=title, label=self.label)
         yield "significance", "Asimov significance of the best cut, chosen and quoted on different halves.", figure
         middle = self.shown[len(self.shown) // 2]
         best, scan = cuts(self.store, self.focus, middle)
         yield (
             "cut_scan",
-            f"Every cut on {words(self.focus)} at {middle}, on all events; the line is the quoted cut.",
+            f"Every cut on {words(self.focus)}{middle.at}, on all events; the line is the quoted cut.",
             plot_cut_scan(scan, best=best, xlabel="Logit threshold", title=self.name(middle), label=self.label),
         )
 
     def limits(self) -> Iterator[Picture]:
-        """Draw the limits of all discriminants, and the band of one."""
-        scans = read_limits(self.analysis)
+        """Draw the limits of all discriminants, and the band of one; of one hypothesis all bands are in one picture."""
+        scans, theory = read_limits(self.analysis), theory_curve(self.analysis)
+        if not self.several or self.parameter is None:
+            figure = limit_rows(scans, theory=theory, label=self.label)
+            yield "limits", "Median expected 95 % CLs limits on σ·B, and their bands.", figure
+            return
         yield (
             "limits",
             "Median expected 95 % CLs limits on σ·B; bars are MC-statistics errors.",
@@ -191,13 +205,13 @@ class Pictures:
         )
         for scan in scans:
             if scan.discriminant == self.focus:
-                figure = brazil_band(scan, self.parameter, label=self.label, theory=theory_curve(self.analysis))
+                figure = brazil_band(scan, self.parameter, label=self.label, theory=theory)
                 yield f"limits_{scan.discriminant}", f"Expected limit and band of {words(scan.discriminant)}.", figure
 
     def template_closure(self) -> Iterator[Picture]:
         """Draw how interpolated signal templates change the limit, where that was tested."""
         tested = read_closures(self.analysis, read_manifest(self.analysis))
-        if tested:
+        if tested and self.parameter is not None:
             figure = plot_template_closure(list(tested.values()), self.parameter, label=self.label)
             yield "interpolated_limits", "Limits with interpolated signal templates over simulated ones.", figure
 
@@ -209,7 +223,18 @@ class Pictures:
         return next(spec for spec in self.analysis.code.FEATURES if spec.name == name)
 
     def name(self, theta: ThetaPoint) -> str:
-        """Return a point in symbols, for a legend."""
+        """Return a point in symbols, for a legend; a signal without parameters is named after its process."""
+        return self.symbols(theta) or " + ".join(
+            dict.fromkeys(self.analysis.catalogue.processes[process].label for process in self._signal_processes)
+        )
+
+    @property
+    def _signal_processes(self) -> list[str]:
+        catalogue = self.analysis.catalogue
+        return [catalogue[sample].process for sample in catalogue.names("signal")]
+
+    def symbols(self, theta: ThetaPoint) -> str:
+        """Return a point in symbols; empty where there is no parameter."""
         space = self.analysis.space
         parts = [f"{space[n].label or n} = {v:g} {space[n].unit}".rstrip() for n, v in theta.values.items()]
         return ", ".join(parts)
@@ -272,15 +297,15 @@ class Pictures:
             self._tables[name] = read_csv(self.analysis.results / "tables" / f"{name}.csv")
         return self._tables[name]
 
-    def _auc_scans(self, at: ThetaPoint, along: Parameter, names: Sequence[str]) -> list[AucScan]:
+    def _auc_scans(self, at: ThetaPoint, along: Parameter | None, names: Sequence[str]) -> list[AucScan]:
         rows = [r for r in self._table("auc") if self._is_at(r, at)]
         scans = []
         for name in names:
             own = [row for row in rows if row["classifier"] == name]
             if not own:
                 continue
-            columns = [[float(r[c]) for r in own] for c in (along.column, "auc", "auc_error")]
-            scans.append(AucScan(words(name), *columns))
+            columns = [[float(r[c]) for r in own] for c in ("auc", "auc_error")]
+            scans.append(AucScan(words(name), _column(own, along), *columns))
         return scans
 
     def _is_at(self, row: dict[str, str], point: ThetaPoint) -> bool:
@@ -303,12 +328,17 @@ class Pictures:
         of_signal, of_background = fill(*signal, edges), fill(*background, edges)
         return ScoreDistribution(
             words(self.focus),
-            self.name(theta),
+            self.symbols(theta),
             edges,
             [Component("background", of_background.values, of_background.variances)],
             [Component("signal", of_signal.values, of_signal.variances)],
             xlabel="Logit",
         )
+
+
+def _column(rows: Sequence[dict[str, str]], parameter: Parameter | None) -> list[float]:
+    """Return the values of a parameter, 0 where there is none."""
+    return [0.0 if parameter is None else float(row[parameter.column]) for row in rows]
 
 
 def words(name: str) -> str:

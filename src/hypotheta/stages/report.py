@@ -21,7 +21,7 @@ from hypotheta.stages.files import (
 from hypotheta.stages.fit_files import read_fits
 from hypotheta.stages.fit_report import fit_pictures, fit_section
 from hypotheta.stages.interpolation import read_interpolation
-from hypotheta.stages.limits import read_limits
+from hypotheta.stages.limits import read_limits, theory_curve
 from hypotheta.stages.nuisance_report import nuisance_sections
 from hypotheta.stages.pictures import Picture, Pictures, words
 from hypotheta.stages.progress import progress
@@ -30,6 +30,7 @@ from hypotheta.stages.study_pictures import StudyPictures
 from hypotheta.stages.validity import read_validity, validity_path
 from hypotheta.stages.validity_report import validity_pictures, validity_section
 from hypotheta.stages.workspaces import read_manifest
+from hypotheta.statistics.limits.theory import strengths
 
 __all__ = ["report"]
 
@@ -109,11 +110,12 @@ def _trust(analysis: Analysis, drawn: StudyPictures, verdicts: list[dict[str, An
     """Return the sections that say whether the classifiers can be trusted."""
     rank = {status: i for i, status in enumerate(("fail", "warn", "pass"))}
     rows = [[v["status"], v["message"]] for v in sorted(verdicts, key=lambda v: rank[v["status"]])]
-    where = ", ".join(f"({theta})" for theta in analysis.checked_hypotheses)
+    named = [f"({theta})" for theta in analysis.checked_hypotheses if theta.values]
+    where = f" at {', '.join(named)}" if named else ""
     yield Section(
         "Checks",
         [
-            f"Overtraining, calibration, closure and sculpting are checked at {where}; the worst is shown. A check "
+            f"Overtraining, calibration, closure and sculpting are checked{where}; the worst is shown. A check "
             "fails by the size of an effect beyond its uncertainty."
         ],
         tables=[Table(["verdict", "what was found"], rows, f"{len(rows)} verdicts")],
@@ -180,7 +182,7 @@ def _limits(analysis: Analysis, drawn: Pictures) -> Section:
             "from the background-only Asimov set. The full "
             "table, with bands, MC-statistics errors and limits without MC statistics, is tables/limits.csv."
         ],
-        tables=[_limits_table(analysis), _findings_table(analysis)],
+        tables=[_limits_table(analysis), *_strengths(analysis), _findings_table(analysis)],
         figures=_figures(analysis, drawn.limits()),
     )
 
@@ -304,6 +306,22 @@ def _limits_table(analysis: Analysis) -> Table:
             cells.append(expected if p.observed_pb is None else f"{expected}, observed {p.observed_pb:.3f}")
         body.append([*(f"{v:g}" for v in theta.values.values()), *cells])
     return Table([*columns, *(s.discriminant.replace("_", " ") for s in scans)], body, "Median expected limit, pb")
+
+
+def _strengths(analysis: Analysis) -> Iterator[Table]:
+    """Yield the limits over the prediction, where there is one."""
+    theory = theory_curve(analysis)
+    if theory is None:
+        return
+    body = []
+    for scan in read_limits(analysis):
+        for point in scan.points:
+            numbers = ("" if v is None else f"{v:.4g}" for v in strengths(point, theory).values())
+            body.append([words(scan.discriminant), *(f"{v:g}" for v in point.theta.values.values()), *numbers])
+    columns = [p.column for p in analysis.space.of_kind("signal")]
+    band = [f"expected {side}" for side in ("−2σ", "−1σ", "median", "+1σ", "+2σ")]
+    caption = f"Limits over the prediction ({theory.label}): μ = σ·B / prediction"
+    yield Table(["discriminant", *columns, "prediction, pb", "observed", *band], body, caption)
 
 
 def _provenance(analysis: Analysis, threads: int) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class Store:
         found = {name: self.cross_section(name) for name in self.analysis.signal_samples(theta)}
         if len({float(f"{v:.9g}") for v in found.values()}) != 1:
             raise ConfigurationError(
-                f"the signal samples at {theta} must have one cross section, they have {found or 'no sample'}; give "
+                f"the signal samples{theta.at} must have one cross section, they have {found or 'no sample'}; give "
                 "each decay channel the same cross_section_pb and its own branching_ratio"
             )
         return next(iter(found.values()))
@@ -137,10 +137,10 @@ class Store:
         path, found = score_path(self.analysis, classifier), self._scores_of(classifier, sample)
         branch = score_branch(self.analysis, point)
         if branch not in found:
-            raise InputFileError(f"{path}: '{sample}' has no scores at {point}{closest(branch, found)}")
+            raise InputFileError(f"{path}: '{sample}' has no scores{point.at}{closest(branch, found)}")
         values: Array = found[branch][self.rows(sample)[variation]].astype(np.float64)
         if np.isnan(values).any():
-            raise InputFileError(f"{path}: '{sample}' was not scored under {variation} at {point}; score it again")
+            raise InputFileError(f"{path}: '{sample}' was not scored under {variation}{point.at}; score it again")
         return values
 
     def _scores_of(self, classifier: str, sample: str) -> dict[str, NDArray[Any]]:
@@ -165,11 +165,11 @@ class Store:
         A signal sample at a hypothesis other than its own (an injected signal) is scored on the spot, and so is every
         sample at a hypothesis without simulation.
         """
-        own = self.analysis.catalogue[sample].theta
+        is_signal = self.analysis.catalogue[sample].kind == "signal"
         signal = ThetaPoint({p.name: point[p.name] for p in self.analysis.space.of_kind("signal")})
         if name != "observable" and signal not in self.analysis.hypotheses:
             return self._score_now(name, sample, variation, point)
-        if name != "observable" and any(point[k] != v for k, v in own.items()):
+        if name != "observable" and is_signal and self.analysis.signal_point(sample) != signal:
             table = self.table(sample, variation)
             model = self.classifier(name)
             return model.logit(table.matrix(model.feature_names), point, table.event_id)
@@ -186,7 +186,7 @@ class Store:
         model = self.classifier(name)
         if not model.covers(point):
             raise UntrainedHypothesisError(
-                f"'{name}' cannot be evaluated at {point}: it was not trained there and does not interpolate; choose a "
+                f"'{name}' cannot be evaluated{point.at}: it was not trained there and does not interpolate; choose a "
                 "parameterized classifier, the observable, or a simulated hypothesis"
             )
         if self._unscored_point != point.slug:

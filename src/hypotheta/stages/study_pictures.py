@@ -71,7 +71,7 @@ class StudyPictures:
         figure = plot_overtraining(middle.overtraining, logy=True, label=self.label)
         yield (
             f"overtraining_{focus}",
-            f"Output of {name} at {at}, events scored by a model trained on them and by one that was not.",
+            f"Output of {name}{at.at}, events scored by a model trained on them and by one that was not.",
             figure,
         )
         observable = self.pictures.spec(self.analysis.config.observable.feature)
@@ -79,13 +79,14 @@ class StudyPictures:
         closure = closures.get(observable.name) or middle.closure.features[0]
         yield (
             f"closure_{focus}",
-            f"Background reweighted by s/(1 − s) of {name} at {at}, against the signal.",
+            f"Background reweighted by s/(1 − s) of {name}{at.at}, against the signal.",
             plot_closure(closure, xlabel=self.pictures.spec(closure.name).axis_label, title=title, label=self.label),
         )
-        true = at[self.pictures.parameter.name] if self.pictures.parameter.unit == observable.unit else None
+        along = self.pictures.parameter
+        true = at[along.name] if along is not None and along.unit == observable.unit else None
         yield (
             f"sculpting_{focus}",
-            f"Background after a cut on {name} at {at}, and after a window of the same efficiency.",
+            f"Background after a cut on {name}{at.at}, and after a window of the same efficiency.",
             plot_sculpting(
                 middle.sculpting, xlabel=observable.axis_label, hypothesis=true, title=title, label=self.label
             ),

@@ -52,8 +52,8 @@ def test_events_that_did_not_fill_the_templates_are_refused(scan):
 
 def test_what_is_no_scan(scan):
     workspaces, events = scan(0.0, 0.2)
-    with pytest.raises(ConfigurationError, match="scan of one parameter, of two hypotheses at least"):
-        run(workspaces[:1], events)
+    with pytest.raises(ConfigurationError, match="scan of one parameter, or of one hypothesis"):
+        run([], events)
     with pytest.raises(ConfigurationError, match="scan of one parameter"):
         run([replace(w, theta=ThetaPoint({**w.theta.values, "width": 1.0})) for w in workspaces], events)
 
