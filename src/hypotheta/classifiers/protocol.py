@@ -208,7 +208,7 @@ class Classifier(ABC):
             Logits, shape (n, m).
         """
         features = self.signature.check_features(x)
-        points = np.asarray(thetas, dtype=np.float64).reshape(-1, len(self.space))
+        points = self.space.rows(thetas)
         self.signature.check_hull(points, extrapolate=extrapolate)
         return self._grid(features, points)
 

@@ -51,7 +51,7 @@ class Signature:
     def from_card(cls, card: Mapping[str, Any]) -> "Signature":
         """Rebuild the signature from a card."""
         space = ParameterSpace(tuple(Parameter(**entry) for entry in card["parameters"]))
-        trained_at = np.array(card["trained_at"], dtype=np.float64).reshape(-1, len(space))
+        trained_at = space.rows(card["trained_at"])
         optional = tuple(card.get("optional_features", ()))  # none before format version 3
         return cls(tuple(card["features"]), space, tuple(card["seen_parameters"]), trained_at, optional)
 
@@ -95,8 +95,7 @@ class Signature:
         """Refuse values of a seen parameter outside the range that it was trained on; raises as `check`."""
         if extrapolate:
             return
-        values = self.space.array(theta) if isinstance(theta, ThetaPoint) else np.asarray(theta, dtype=np.float64)
-        values = values.reshape(-1, len(self.space))
+        values = self.space.rows(self.space.array(theta) if isinstance(theta, ThetaPoint) else theta)
         for name in self.seen:
             j = self.space.index(name)
             low, high = self.trained_at[:, j].min(), self.trained_at[:, j].max()

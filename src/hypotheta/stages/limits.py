@@ -20,7 +20,7 @@ from hypotheta.stages.workspaces import read_manifest, workspace_path
 from hypotheta.statistics import LimitPoint, LimitScan, Workspace, limit_points, scale_luminosity, without_nuisances
 from hypotheta.statistics.limits.theory import TheoryCurve, exclusions, strengths
 
-__all__ = ["limits", "read_limits", "theory_curve"]
+__all__ = ["limits", "read_limits", "theory_curve", "theory_lines"]
 
 
 def limits(
@@ -96,7 +96,7 @@ def limits(
     elif grid is not None:
         _write_table(analysis, "limits_grid", scans)
     text = limits_text(scans, analysis.space, luminosity_fb or manifest["luminosity_fb"])
-    return "\n".join([text, *_excluded(analysis, scans)])
+    return "\n".join([text, *theory_lines(analysis, scans)])
 
 
 def theory_curve(analysis: Analysis) -> TheoryCurve | None:
@@ -154,7 +154,7 @@ def _limits(
     return limit_points(workspaces, rngs=rngs, **arguments)
 
 
-def _excluded(analysis: Analysis, scans: list[LimitScan]) -> list[str]:
+def theory_lines(analysis: Analysis, scans: list[LimitScan]) -> list[str]:
     """Return a line a discriminant: which range the prediction is excluded in, or the one hypothesis' limit on μ."""
     theory = theory_curve(analysis)
     if theory is None:

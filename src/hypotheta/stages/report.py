@@ -21,7 +21,7 @@ from hypotheta.stages.files import (
 from hypotheta.stages.fit_files import read_fits
 from hypotheta.stages.fit_report import fit_pictures, fit_section
 from hypotheta.stages.interpolation import read_interpolation
-from hypotheta.stages.limits import read_limits, theory_curve
+from hypotheta.stages.limits import read_limits, theory_curve, theory_lines
 from hypotheta.stages.nuisance_report import nuisance_sections
 from hypotheta.stages.pictures import Picture, Pictures, words
 from hypotheta.stages.progress import progress
@@ -54,8 +54,9 @@ def report(analysis: Analysis, *, threads: int = 1) -> str:
     write_text(path, page(analysis.config.title, sections, footer=f"Made by hypotheta {__version__}."))
     if analysis.config.binning is None:
         return f"The report is {path}"
-    text = limits_text(read_limits(analysis), analysis.space, analysis.config.luminosity_fb)
-    return f"{text}\n\nThe report is {path}"
+    scans = read_limits(analysis)
+    text = limits_text(scans, analysis.space, analysis.config.luminosity_fb)
+    return "\n".join([text, *theory_lines(analysis, scans), "", f"The report is {path}"])
 
 
 def _sections(
