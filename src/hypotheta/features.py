@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hypotheta.errors import InvalidEventsError, MissingBranchError, NonFiniteError, closest
 
-__all__ = ["FeatureSpec", "FeatureTable", "concatenate", "usable"]
+__all__ = ["FeatureSpec", "FeatureTable", "concatenate", "suspected_sentinels", "usable"]
 
 
 @dataclass(frozen=True)
@@ -152,6 +152,35 @@ def usable(x: NDArray[np.float32], names: Sequence[str], optional: Sequence[str]
         column = list(names).index(name)
         good[:, column] |= np.isnan(x[:, column])
     return good
+
+
+def suspected_sentinels(table: FeatureTable) -> list[tuple[str, float, float]]:
+    """Return features whose lowest or highest value looks like a number that stands for a missing one (−999, −1).
+
+    Such a value repeats exactly, in at least 0.1 % of the events and ten of them, and lies farther from the others than
+    the central 68 % of them are wide, or is negative where all others are not and hardly any two are equal.
+
+    Returns:
+        Feature, value, and the share of the events that have it.
+    """
+    found = []
+    enough = max(10, 1e-3 * len(table))
+    for name, column in zip(table.names, table.x.T, strict=True):
+        there = column[~np.isnan(column)]
+        if not len(there) or max((there == there.min()).sum(), (there == there.max()).sum()) < enough:
+            continue  # most features; what follows sorts
+        values, counts = np.unique(there, return_counts=True)
+        for end, rest in ((0, slice(1, None)), (-1, slice(None, -1))):
+            others = values[rest]
+            if len(others) < 2 or counts[end] < enough:
+                continue
+            low, high = np.quantile(np.repeat(others, counts[rest]), [0.16, 0.84])
+            width = high - low if high > low else others[-1] - others[0]
+            apart = np.abs(values[end] - others[end]) > width
+            continuous = 2 * len(others) > counts[rest].sum()
+            if apart or (continuous and values[end] < 0 <= others[0]):
+                found.append((name, float(values[end]), float(counts[end] / len(table))))
+    return found
 
 
 def concatenate(tables: Sequence[FeatureTable]) -> FeatureTable:

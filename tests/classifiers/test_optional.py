@@ -34,7 +34,7 @@ def masked(data):
 
 
 @pytest.fixture(scope="module")
-def model(name, config, masked):
+def model(config, masked):
     tuning = with_missing(masked.select(masked.event_id % 3 == 0), seed=6)
     return registry.create(config).fit(masked, tuning, rng=np.random.default_rng(7))
 

@@ -7,9 +7,9 @@ are features already. Profiles in this package are known by name; any other is n
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from hypotheta.catalogue import load_yaml, validated
 from hypotheta.errors import ConfigurationError, closest
@@ -103,7 +103,9 @@ class EventProfile(_Strict):
 class FeatureProfile(_Strict):
     """A flat format: one row an event, columns that are features, θ and the class.
 
-    ``sentinels`` are the numbers that stand for a missing value; rows that hold one are an error, or dropped.
+    ``sentinels`` are the numbers that stand for a missing value, of all features (a list) or by feature. In a feature
+    that the analysis declares optional they are NaN, as NaN itself is; elsewhere they are an error, or the row is
+    dropped.
     """
 
     level: Literal["features"]
@@ -113,8 +115,19 @@ class FeatureProfile(_Strict):
     target: Names
     weight: Names | None = None
     event_id: tuple[str, ...] = ()
-    sentinels: tuple[float, ...] = ()
+    sentinels: tuple[float, ...] | Mapping[str, tuple[float, ...]] = ()
     missing: Literal["error", "drop"] = "error"
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for name in self.sentinels if isinstance(self.sentinels, Mapping) else ():
+            if name not in self.features:
+                raise ValueError(f"sentinels: there is no feature '{name}'{closest(name, self.features)}")
+        return self
+
+    def sentinels_of(self, feature: str) -> tuple[float, ...]:
+        """Return the numbers that stand for a missing value of a feature."""
+        return self.sentinels.get(feature, ()) if isinstance(self.sentinels, Mapping) else self.sentinels
 
 
 Profile: TypeAlias = EventProfile | FeatureProfile

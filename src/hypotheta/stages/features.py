@@ -1,6 +1,7 @@
 """`hypotheta features`: ntuples → selected events with their features, under every variation."""
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from hypotheta.errors import EmptySelectionError, HypothetaError, InputFileError, MissingBranchError, closest
 from hypotheta.events import Events
-from hypotheta.features import FeatureTable, concatenate
+from hypotheta.features import FeatureTable, concatenate, suspected_sentinels
 from hypotheta.hashing import hash64, seed_of
 from hypotheta.ntuples import (
     EventProfile,
@@ -31,6 +32,8 @@ from hypotheta.stages.files import Provenance
 from hypotheta.stages.progress import progress
 
 __all__ = ["TREE", "event_numbers", "feature_path", "features", "tabulated"]
+
+_LOG = logging.getLogger(__name__)
 
 #: name of the tree
 TREE = "events"
@@ -66,10 +69,21 @@ def features(analysis: Analysis, sample: str, *, threads: int = 1) -> Path:
         tables, cutflow = _tabulate(analysis, sample, profile, variations, total)
     if len(tables[NOMINAL]) == 0:
         raise EmptySelectionError(_why_empty(sample, cutflow))
+    _warn_of_sentinels(tables[NOMINAL])
     path = feature_path(analysis, sample)
     metadata = _metadata(analysis, sample, infos, total, cutflow, threads)
     write_root(path, {TREE: _columns(list(tables.values()))}, metadata)
     return path
+
+
+def _warn_of_sentinels(table: FeatureTable) -> None:
+    for name, value, share in suspected_sentinels(table):
+        _LOG.warning(
+            "sample '%s': feature '%s' is exactly %g in %.3g %% of the events, apart from all others: if that stands "
+            "for a missing value, give NaN (or declare it under sentinels in the profile) and write optional=True into "
+            "its FeatureSpec",
+            *(table.sample, name, value, 100 * share),
+        )
 
 
 def _sum_of_weights(analysis: Analysis, sample: str, files: list[Path], infos: list[FileInfo]) -> float:
@@ -239,7 +253,8 @@ def _tabulate_flat(
     """
     rows: dict[str, list[FeatureTable]] = {}
     for path in files:
-        for variation, columns in _split(analysis, _of_sample(analysis, sample, read_features(path, profile))):
+        read = read_features(path, profile, optional=analysis.optional_features)
+        for variation, columns in _split(analysis, _of_sample(analysis, sample, read)):
             rows.setdefault(variation, []).append(_flat_table(analysis, sample, variation, columns, total, path))
     if NOMINAL not in rows:
         values = ", ".join(rows) or "none"

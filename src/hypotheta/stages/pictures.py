@@ -61,9 +61,10 @@ class Pictures:
     def distributions(self) -> Iterator[Picture]:
         """Draw the features that have a unit of energy, stacked, with signals and the first systematic below."""
         for spec in self.analysis.code.FEATURES:
-            if spec.unit == "GeV":
+            if spec.unit == "GeV" and self._share(spec, self._backgrounds()) > 0:
                 figure = plot_stack(self._stack(spec), label=self.label)
-                yield f"distribution_{spec.name}", f"{spec.name} in region {self.region}.", figure
+                caption = f"{spec.name} in region {self.region}{self._having([spec])}."
+                yield f"distribution_{spec.name}", caption, figure
 
     def observable(self) -> Iterator[Picture]:
         """Draw the observable's shape for background and signals: an overlay of a few, and a panel each."""
@@ -88,16 +89,34 @@ class Pictures:
         """Draw all features of one level in one picture, background and two signals at unit area."""
         pair = spread(self.analysis.hypotheses, 2)
         for level in ("low", "high"):
-            panels = []
+            panels, shown = [], []
             for spec in self.analysis.code.FEATURES:
-                if spec.level == level:
-                    signals = [self._shape(self.name(t), self.analysis.signal_samples(t), spec) for t in pair]
-                    background = [self._shape("background", self._backgrounds(), spec)]
-                    panels.append(Panel(self.edges(spec), background, signals, xlabel=spec.axis_label))
+                samples = [self._backgrounds(), *(self.analysis.signal_samples(t) for t in pair)]
+                if spec.level == level and all(self._share(spec, names) > 0 for names in samples):
+                    background, *signals = (
+                        self._shape(label, names, spec)
+                        for label, names in zip(["background", *map(self.name, pair)], samples, strict=True)
+                    )
+                    panels.append(Panel(self.edges(spec), [background], signals, xlabel=spec.axis_label))
+                    shown.append(spec)
             if panels:
                 figure = plot_feature_panels(panels, columns=4 if len(panels) > 6 else 3, label=self.label)
                 what = "two signals" if self.several else "signal"
-                yield f"features_{level}", f"The {level}-level features of background and {what}.", figure
+                caption = f"The {level}-level features of background and {what}{self._having(shown)}."
+                yield f"features_{level}", caption, figure
+
+    def _share(self, spec: FeatureSpec, samples: Sequence[str]) -> float:
+        """Return the part of the weight in the training region whose events have a feature."""
+        if not spec.optional:
+            return 1.0
+        tables = [self.store.table(name).in_region(self.region) for name in samples]
+        have = sum(float(t.weight[~np.isnan(t.column(spec.name))].sum()) for t in tables)
+        return have / sum(float(t.weight.sum()) for t in tables)
+
+    def _having(self, specs: Sequence[FeatureSpec]) -> str:
+        """Say how many events have the optional ones of some features, for the end of a caption."""
+        shares = [f"{s.name} {self._share(s, self._backgrounds()):.2g}" for s in specs if s.optional]
+        return "; the others left out, these parts of background have it: " + ", ".join(shares) if shares else ""
 
     def _shape(self, label: str, samples: Sequence[str], spec: FeatureSpec) -> Component:
         template = self._sum(samples, spec, self.edges(spec), NOMINAL)
@@ -243,7 +262,7 @@ class Pictures:
         """Return equal bins over the feature's range, that of the background where it declares none."""
         if spec.range is None:
             values = np.concatenate([self.store.table(n).column(spec.name) for n in self._backgrounds()])
-            return np.linspace(values.min(), values.max(), spec.bins + 1)
+            return np.linspace(np.nanmin(values), np.nanmax(values), spec.bins + 1)
         return np.linspace(*spec.range, spec.bins + 1)
 
     def _sum(self, samples: Sequence[str], spec: FeatureSpec, edges: Array, variation: str) -> Template:
@@ -276,7 +295,9 @@ class Pictures:
                     template = self._sum(self._backgrounds(), spec, edges, variation or NOMINAL)
                     label = f"{self.analysis.space[systematic.parameter].label or name} {side}1σ"
                     varied.append(Component(label, template.values, template.variances))
-        return Stack(edges, components, spec.axis_label, signals=signals, variations=varied, logy=True, unit=spec.unit)
+        share = self._share(spec, self._backgrounds())
+        xlabel = spec.axis_label + (f", {share:.2g} of background have it" if spec.optional else "")
+        return Stack(edges, components, xlabel, signals=signals, variations=varied, logy=True, unit=spec.unit)
 
     def _curves(self, theta: ThetaPoint) -> dict[str, RocResult]:
         point = self.analysis.space.point(theta)

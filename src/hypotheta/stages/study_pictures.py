@@ -225,17 +225,21 @@ class StudyPictures:
         edges = self.pictures.edges(spec)
         theta = self.analysis.checked_hypotheses[len(self.analysis.checked_hypotheses) // 2]
         nominal, parameter = self.analysis.space.nominal.values, self.analysis.space[along]
-        shapes = []
+        shapes, there = [], {}
         for value, colour in zip(parameter.grid, shades(len(parameter.grid)), strict=True):
             data = self.store.dataset(theta, ThetaPoint({**nominal, along: value}))
             chosen = data.select(data.is_signal == (label == "signal")).with_features([spec.name])
+            there[value] = float(chosen.weight @ ~np.isnan(chosen.x[:, 0])) / float(chosen.weight.sum())
             inside = (chosen.x[:, 0] >= edges[0]) & (chosen.x[:, 0] < edges[-1])
             template = fill(chosen.x[inside, 0].astype(np.float64), chosen.weight[inside], edges)
             name = f"{parameter.label or along} = {value:g}"
             shapes.append(Component(name, template.values, template.variances, colour))
         title = self.pictures.name(theta) if label == "signal" else label
         figure = plot_shapes(edges, shapes, xlabel=spec.axis_label, label=self.label, title=title)
-        return f"shifted_{spec.name}_{label}", f"{spec.name} of {label} by {along}, unit area.", figure
+        caption = f"{spec.name} of {label} by {along}, unit area"
+        if spec.optional:
+            caption += "; parts of the events that have it: " + ", ".join(f"{v:g}: {s:.3g}" for v, s in there.items())
+        return f"shifted_{spec.name}_{label}", f"{caption}.", figure
 
     def _matrices(self) -> Iterator[Picture]:
         options = self.analysis.config.diagnostics.matrix
