@@ -124,6 +124,8 @@ def compare_limits(
 def limit_rows(scans: Sequence[LimitScan], *, theory: TheoryCurve | None = None, label: Label | None = None) -> Figure:
     """Draw the expected limit of every discriminant with its ±1σ and ±2σ band, and the observed one if there is one.
 
+    The numbers beside a row are the expected limit, and the observed one.
+
     Args:
         scans: a scan a discriminant, all at the same one hypothesis, from top to bottom.
         theory: a prediction to draw along; where it is right of the limit it is excluded.
@@ -180,4 +182,6 @@ def _band(axes: Axes, i: int, scan: LimitScan, *, first: bool) -> None:
     axes.vlines(median, i - 0.3, i + 0.3, color="black", linestyle="--", label=middle)
     if point.observed_pb is not None:
         axes.plot(point.observed_pb, i, "o", color="black", label=seen)
-    beside(axes, i, "failed" if point.expected_pb is None else f"{point.expected_pb:.3g} pb")
+    numbers = ["failed" if point.expected_pb is None else f"{point.expected_pb:.3g}"]
+    numbers += [] if point.observed_pb is None else [f"{point.observed_pb:.3g}"]
+    beside(axes, i, " / ".join(numbers) + " pb")

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from hypotheta.classifiers import ClassifierConfig
 from hypotheta.errors import ConfigurationError, closest
@@ -181,7 +181,10 @@ class DiagnosticsConfig(_Strict):
 
 
 class DataConfig(_Strict):
-    """What stands in for data: nothing, the background Asimov set, or pseudo-data, with an injected signal or not."""
+    """What stands in for data: nothing, the background Asimov set, or pseudo-data, with an injected signal or not.
+
+    ``inject`` is a hypothesis, ``{}`` where the signal has no parameter.
+    """
 
     source: Literal["files", "pseudo", "asimov"] = "asimov"
     inject: Mapping[str, float] | None = None
@@ -194,7 +197,11 @@ class TheoryConfig(_Strict):
     It is a number where there is one hypothesis.
     """
 
-    cross_section_pb: Annotated[Mapping[float, Positive], Field(min_length=2)] | Positive
+    cross_section_pb: Annotated[
+        Annotated[Mapping[float, Positive], Field(min_length=2), Tag("mapping")] | Annotated[Positive, Tag("number")],
+        # a complaint is then about what was written, not about the other form
+        Discriminator(lambda value: "mapping" if isinstance(value, Mapping) else "number"),
+    ]
     label: str = "theory"
 
 

@@ -157,7 +157,7 @@ class Pictures:
                 title=str(point) if point.values else None,
                 label=self.label,
             )
-            caption = f"AUC of each classifier; events and hypothesis at {point}."
+            caption = f"AUC of each classifier{'; events and hypothesis' * bool(point.values)}{point.at}."
             yield f"auc_{point.slug}{group}", caption, figure
 
     def _along_events(self, theta: ThetaPoint, group: str, names: Sequence[str]) -> Iterator[Picture]:
