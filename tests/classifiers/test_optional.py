@@ -6,13 +6,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from hypotheta.classifiers import registry
+from hypotheta.classifiers import BDTConfig, NetworkConfig, registry
+from hypotheta.classifiers.architecture import ConditionedNetworks
 from hypotheta.classifiers.background_ratio import BackgroundRatio
-from hypotheta.classifiers.config import OptimisationConfig
+from hypotheta.classifiers.config import MergedConfig, OptimisationConfig
 from hypotheta.classifiers.crossfit import CrossFitted
+from hypotheta.classifiers.exchange import export_onnx
+from hypotheta.classifiers.merged import Merged
 from hypotheta.classifiers.networks import presence, weighted_scale
-from hypotheta.errors import NonFiniteError
+from hypotheta.dataset import Dataset
+from hypotheta.diagnostics.roc import auc
+from hypotheta.errors import ConfigurationError, NonFiniteError
+from hypotheta.parameters import Parameter, ParameterSpace
 
 POINT = [750.0, 1.0]
 THETAS = np.array([[500.0, 0.95], [750.0, 1.0], [1000.0, 1.05]])
@@ -178,3 +186,111 @@ def test_gradients_by_theta_are_those_of_finite_differences(fit, masked):
     with torch.no_grad():
         low, high = (network(x, theta + torch.tensor([[s, 0.0]]))[0] for s in (-4.0, 4.0))
     np.testing.assert_allclose(theta.grad[:, 0], (high - low) / 8, rtol=0.02, atol=2e-5)
+
+
+@pytest.mark.parametrize("choice", [{}, {"conditioning": "affine", "ensemble": 2}, {"features": ("shape", "peak")}])
+def test_the_onnx_file_takes_nan_the_same_way(choice, fit, masked, tmp_path):
+    pytest.importorskip("onnx", reason="the extra 'onnx' is not installed")
+    runtime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
+    model = fit(NetworkConfig(hidden=(12, 9), epochs=2, batch_size=100, **choice), masked)
+    x = masked.with_features(model.feature_names).x.copy()
+    export_onnx(model, tmp_path / "m.onnx")
+    session = runtime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
+    theta = np.resize(THETAS, (len(x), 2)).astype(np.float32)
+    (found,) = session.run(["logit"], {"features": x, "parameters": theta})
+    assert np.isnan(x).any()
+    np.testing.assert_allclose(found, model.logit(x, theta.astype(np.float64), extrapolate=True), rtol=1e-5, atol=1e-5)
+    described = json.loads(session.get_modelmeta().custom_metadata_map["inputs"])
+    assert described["optional_features"] == [n for n in model.feature_names if n in masked.optional]
+
+
+def test_the_onnx_file_of_what_training_never_saw(fit, masked, data, tmp_path):
+    runtime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
+    never = replace(masked, x=np.where([False, False, False, True], np.nan, data.x).astype(np.float32))
+    model = fit("network", never)
+    export_onnx(model, tmp_path / "m.onnx")
+    session = runtime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
+    theta = np.tile(np.float32(POINT), (len(masked), 1))
+    for x in (data.x, masked.x, never.x):
+        (found,) = session.run(["logit"], {"features": x, "parameters": theta})
+        np.testing.assert_allclose(found, model.logit(x, POINT), rtol=1e-5, atol=1e-5)
+
+
+def test_what_needs_a_value_in_every_event_says_so(fit, masked):
+    with pytest.raises(ConfigurationError, match="flat_in: 'shape' is optional, and what is balanced in needs a value"):
+        fit(NetworkConfig(hidden=(8,), epochs=1, flat_in="shape"), masked)
+    base = fit("network", masked)
+    merged = Merged(MergedConfig(of="network", axes=("shape",), cells=(4, 2)), base)
+    with pytest.raises(ConfigurationError, match="axes: 'shape' is optional, and cells need a value in every event"):
+        merged.fit(masked, masked, rng=np.random.default_rng(0))
+
+
+def toy(n, seed, *, informative):
+    """Three jets that may be missing, as often in both classes or not; with the optimal score of each event."""
+    rng = np.random.default_rng(seed)
+    y = (np.arange(n) % 2).astype(np.int8)
+    share = np.where(y == 1, 0.7, 0.3) if informative else np.full(n, 0.5)
+    there = rng.random((n, 3)) < share[:, None]
+    z = rng.normal(0.8 * y[:, None], 1.0, (n, 3))
+    ratio = np.where(there, 0.8 * z - 0.32, 0.0) + informative * np.where(there, 1, -1) * np.log(0.7 / 0.3)
+    first = rng.normal(0.5 * y, 1.0)
+    x = np.column_stack([first, np.where(there, 100 + 30 * z, np.nan)]).astype(np.float32)
+    data = Dataset(
+        x=x, theta=np.where(y == 1, rng.integers(0, 2, n), np.nan)[:, None], y=y, weight=np.ones(n),
+        event_id=np.arange(n, dtype=np.uint64), sample=np.zeros(n, dtype=np.int16), samples=("toy",),
+        feature_names=("a", "j1", "j2", "j3"), space=ParameterSpace((Parameter("mass", "signal", (0.0, 1.0)),)),
+        optional=("j1", "j2", "j3"),
+    )  # fmt: skip
+    return data, 0.5 * first + ratio.sum(axis=1)
+
+
+@pytest.mark.parametrize("informative", [False, True])
+@pytest.mark.parametrize(
+    ("config", "gain", "lost"),
+    [
+        (NetworkConfig(hidden=(32,), epochs=10, batch_size=200, parameters=()), 0.02, 0.01),
+        (BDTConfig(parameters=()), -0.005, 0.03),  # trees cut −999 away as they do NaN
+    ],
+    ids=["network", "bdt"],
+)
+def test_masked_is_nearly_optimal_and_no_worse_than_minus_999(config, gain, lost, informative):
+    (train, _), (tuning, _), (test, optimal) = (
+        toy(n, i, informative=informative) for i, n in enumerate((3000, 3000, 20_000))
+    )
+
+    def filled(data):
+        return replace(data, x=np.nan_to_num(data.x, nan=-999.0), optional=())
+
+    def area(score):
+        s, b = score[test.y == 1], score[test.y == 0]
+        return auc(s, np.ones(len(s)), b, np.ones(len(b)))
+
+    masked, plain = (
+        registry.create(config).fit(change(train), change(tuning), rng=np.random.default_rng(1)).logit(x, [0.0])
+        for change, x in ((lambda d: d, test.x), (filled, filled(test).x))
+    )
+    print(f"AUC: optimal {area(optimal):.4f}, masked {area(masked):.4f}, -999 {area(plain):.4f}")
+    assert area(masked) > area(optimal) - lost
+    assert area(masked) > area(plain) + gain
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.0, 1.0))
+def test_what_is_there_and_what_is_not(seed, share):
+    # the layers see the standardised value or 0, and 1 or 0: whatever is missing, and never a NaN
+    rng = np.random.default_rng(seed)
+    networks = ConditionedNetworks(
+        3, 1, NetworkConfig(hidden=(4,)), "concatenated", torch.Generator().manual_seed(1), optional=(2, 0)
+    )
+    x = rng.normal(5, 2, (20, 3)).astype(np.float32)
+    gone = rng.random((20, 2)) < share
+    x[:, [2, 0]] = np.where(gone, np.nan, x[:, [2, 0]])
+    networks.set_scale("x", np.array([5.0, 4.0, 3.0]), np.array([2.0, 2.0, 0.5]))
+    z, theta = networks.standardised(torch.tensor(x), torch.ones((20, 1)))
+    assert z.shape == (20, 5)
+    np.testing.assert_array_equal(z[:, 3:], ~gone)
+    np.testing.assert_allclose(z[:, :3], np.nan_to_num((x - [5, 4, 3]) / [2, 2, 0.5], nan=0.0), rtol=1e-5, atol=1e-6)
+    # one for all members, and own events for each
+    both = networks.standardised(torch.tensor(np.stack([x, x])), theta)[0]
+    assert torch.equal(both[1], z)
+    assert torch.isfinite(networks(torch.tensor(x), torch.ones((20, 1)))).all()

@@ -61,7 +61,7 @@ class Pictures:
     def distributions(self) -> Iterator[Picture]:
         """Draw the features that have a unit of energy, stacked, with signals and the first systematic below."""
         for spec in self.analysis.code.FEATURES:
-            if spec.unit == "GeV" and self._share(spec, self._backgrounds()) > 0:
+            if spec.unit == "GeV" and self.share(spec, self._backgrounds()) > 0:
                 figure = plot_stack(self._stack(spec), label=self.label)
                 caption = f"{spec.name} in region {self.region}{self._having([spec])}."
                 yield f"distribution_{spec.name}", caption, figure
@@ -92,7 +92,7 @@ class Pictures:
             panels, shown = [], []
             for spec in self.analysis.code.FEATURES:
                 samples = [self._backgrounds(), *(self.analysis.signal_samples(t) for t in pair)]
-                if spec.level == level and all(self._share(spec, names) > 0 for names in samples):
+                if spec.level == level and all(self.share(spec, names) > 0 for names in samples):
                     background, *signals = (
                         self._shape(label, names, spec)
                         for label, names in zip(["background", *map(self.name, pair)], samples, strict=True)
@@ -105,7 +105,7 @@ class Pictures:
                 caption = f"The {level}-level features of background and {what}{self._having(shown)}."
                 yield f"features_{level}", caption, figure
 
-    def _share(self, spec: FeatureSpec, samples: Sequence[str]) -> float:
+    def share(self, spec: FeatureSpec, samples: Sequence[str]) -> float:
         """Return the part of the weight in the training region whose events have a feature."""
         if not spec.optional:
             return 1.0
@@ -115,7 +115,7 @@ class Pictures:
 
     def _having(self, specs: Sequence[FeatureSpec]) -> str:
         """Say how many events have the optional ones of some features, for the end of a caption."""
-        shares = [f"{s.name} {self._share(s, self._backgrounds()):.2g}" for s in specs if s.optional]
+        shares = [f"{s.name} {self.share(s, self._backgrounds()):.2g}" for s in specs if s.optional]
         return "; the others left out, these parts of background have it: " + ", ".join(shares) if shares else ""
 
     def _shape(self, label: str, samples: Sequence[str], spec: FeatureSpec) -> Component:
@@ -295,7 +295,7 @@ class Pictures:
                     template = self._sum(self._backgrounds(), spec, edges, variation or NOMINAL)
                     label = f"{self.analysis.space[systematic.parameter].label or name} {side}1σ"
                     varied.append(Component(label, template.values, template.variances))
-        share = self._share(spec, self._backgrounds())
+        share = self.share(spec, self._backgrounds())
         xlabel = spec.axis_label + (f", {share:.2g} of background have it" if spec.optional else "")
         return Stack(edges, components, xlabel, signals=signals, variations=varied, logy=True, unit=spec.unit)
 

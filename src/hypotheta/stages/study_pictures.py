@@ -204,12 +204,15 @@ class StudyPictures:
         if options is None:
             return
         parameter = self.analysis.space[options.along]
-        names = self.store.classifier(options.classifiers[0]).feature_names
-        for spec in (self.pictures.spec(name) for name in names):
+        theta = self.analysis.checked_hypotheses[len(self.analysis.checked_hypotheses) // 2]
+        classes = self.analysis.catalogue.names("background"), self.analysis.signal_samples(theta)
+        specs = [self.pictures.spec(name) for name in self.store.classifier(options.classifiers[0]).feature_names]
+        specs = [spec for spec in specs if all(self.pictures.share(spec, samples) > 0 for samples in classes)]
+        for spec in specs:
             for label in ("signal", "background"):
                 yield self._shapes(spec, label, parameter.name)
         rows = read_csv(self.analysis.results / "tables" / "shifts.csv")
-        for spec in (self.pictures.spec(name) for name in names):
+        for spec in specs:
             series = []
             for label in ("signal", "background"):
                 own = [r for r in rows if r["feature"] == spec.name and r["kind"] == label]
