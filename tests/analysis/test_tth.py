@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from hypotheta.catalogue import Catalogue
 from hypotheta.errors import MissingBranchError
 from hypotheta.events import Events, missing_momentum, objects, scale_jets
+from hypotheta.simulation import generate
 
 ROOT = Path(__file__).parents[2]
 NUMBERS = {
@@ -254,3 +255,18 @@ def test_the_catalogue_splits_cross_sections_as_branching_ratios_say():
     assert sigma["tth"] == pytest.approx(0.6137 * 0.582 * 0.5473, rel=1e-3)
     assert sigma["tth_other"] == pytest.approx(0.6137 * (1 - 0.582), rel=1e-3)
     assert catalogue.names("signal") == ["tth"]
+
+
+def test_more_gluons_split_to_b_quarks_and_weights_undo_it():
+    pytest.importorskip("pythia8mc", reason="pythia8mc has no wheel here")
+    pytest.importorskip("fastjet", reason="fastjet has no wheel here")
+    catalogue = Catalogue.load(ROOT / "samples" / "tth.yaml")
+    generation = catalogue["ttbar_plus"].generate
+    card = (catalogue.base / generation.card).resolve()
+    made = generate("ttbar_plus", generation.model_copy(update={"card": card}), sqrt_s_TeV=14.0, seed=3, events=400)
+    weight, flavour = made.columns["genWeight"], made.columns["Jet_hadronFlavour"]
+    more = ak.to_numpy(ak.sum(flavour == 5, axis=1)) >= 3
+    assert weight.sum() == pytest.approx(400, rel=1e-5)
+    # an event with g → bb̄ counts about a quarter of one without
+    assert 3 < weight[~more].mean() / weight[more].mean() < 8
+    assert np.unique(weight).size > 20
