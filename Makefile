@@ -13,7 +13,7 @@ export MALLOC_MMAP_THRESHOLD_ ?= 4000000000
 INSTALL = test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install -qq --no-compile $(PIP_FLAGS) -c constraints.txt
 SNAKEMAKE = flock .venv/lock $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all
 
-.PHONY: ttbar-analysis ttbar-studies toy-analysis quick test lint samples bench clean
+.PHONY: ttbar-analysis ttbar-studies tth-analysis toy-analysis quick test lint samples bench clean
 
 ttbar-analysis: .venv/simulation ## the default analysis: generated ntuples to limits
 	@$(SNAKEMAKE) --directory analysis/ttbar -s analysis/ttbar/Snakefile --config events=$(EVENTS) out=$(abspath $(OUT))
@@ -26,6 +26,10 @@ ttbar-studies: .venv/simulation ## held-out masses, the jet energy scale as an i
 	        out=$(if $(OUT),$(abspath $(OUT))/$$study) || exit; \
 	done
 	@echo "Nothing is left to do: $(or $(OUT),analysis/ttbar)/*/report.html are up to date."
+
+tth-analysis: .venv/simulation ## another final state: leptons and many jets, ttH(bb) against tt
+	@$(SNAKEMAKE) --directory analysis/tth -s analysis/tth/Snakefile --config events=$(EVENTS) out=$(abspath $(OUT))
+	@echo "Nothing is left to do: $(or $(OUT),analysis/tth/results)/report.html is up to date."
 
 toy-analysis: .venv/run ## the exactly solvable toy: every classifier against the exact answer
 	OMP_NUM_THREADS=1 $(BIN)/python analysis/toy/toy.py --jobs $(CORES) $(if $(OUT),--out $(abspath $(OUT)))

@@ -6,7 +6,7 @@ missing momentum with the jets and sort again, so that acceptance and shape both
 an (up, down) pair of factors, such as `btag_weight_factors`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -28,6 +28,7 @@ __all__ = [
     "missing_momentum",
     "objects",
     "parents",
+    "rectangular",
     "scale_jets",
     "smear_jets",
 ]
@@ -140,6 +141,29 @@ def objects(counts: ArrayLike, fields: Mapping[str, NDArray[Any]]) -> ak.Array:
         order = np.lexsort((-pt, owner))
         fields = {name: values[order] for name, values in fields.items()}
     return ak.unflatten(ak.zip(dict(fields), with_name="Momentum4D"), counts)
+
+
+def rectangular(
+    collection: ak.Array, names: Sequence[str], *, least: int = 0
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
+    """Return columns of a collection with one row an event, 0 where there is no object, and which are there.
+
+    Args:
+        collection: objects, shape (n, var).
+        names: fields to return.
+        least: columns at least, m; there are as many as the largest event has objects.
+
+    Returns:
+        field → values, shape (n, m); the objects that are there, shape (n, m).
+    """
+    counts = ak.to_numpy(ak.num(collection, axis=1))
+    present = np.arange(max(least, int(counts.max(initial=0)))) < counts[:, None]
+    columns = {}
+    for name in names:
+        values = flat(collection[name])
+        columns[name] = np.zeros(present.shape, dtype=values.dtype)
+        columns[name][present] = values
+    return columns, present
 
 
 def missing_momentum(pt: ArrayLike, phi: ArrayLike) -> ak.Array:
