@@ -12,7 +12,7 @@ export MALLOC_MMAP_THRESHOLD_ ?= 4000000000
 INSTALL = test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install -qq --no-compile $(PIP_FLAGS) -c constraints.txt
 SNAKEMAKE = flock .venv/lock $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all
 
-.PHONY: ttbar-analysis ttbar-studies toy-analysis quick test lint samples bench clean
+.PHONY: ttbar-analysis ttbar-studies toy-analysis quick test lint samples bench docs clean
 
 ttbar-analysis: .venv/simulation ## the default analysis: generated ntuples to limits
 	@$(SNAKEMAKE) --directory analysis/ttbar -s analysis/ttbar/Snakefile --config events=$(EVENTS) out=$(abspath $(OUT))
@@ -46,6 +46,9 @@ lint: .venv/dev ## ruff and mypy
 bench: .venv/dev ## speed as ratios of our way to the plain way, same run, same answer
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks -q -s -p no:cacheprovider
 
+docs: .venv/dev ## the documentation site, in site/; warnings are errors
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+
 clean: ## results and generated samples; the environment stays
 	rm -rf analysis/*/results* analysis/*/.snakemake samples/generated
 
@@ -59,5 +62,5 @@ clean: ## results and generated samples; the environment stays
 	touch $@ .venv/run
 
 .venv/dev: pyproject.toml constraints.txt
-	($(INSTALL) -e '.[simulation,workflow,onnx,hepdata,cabinetry,corrections,dev]') || ($(INSTALL) -e '.[workflow,onnx,hepdata,cabinetry,corrections,dev]')
+	($(INSTALL) -e '.[simulation,workflow,onnx,hepdata,cabinetry,corrections,docs,dev]') || ($(INSTALL) -e '.[workflow,onnx,hepdata,cabinetry,corrections,docs,dev]')
 	touch $@ .venv/run
