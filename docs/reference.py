@@ -11,11 +11,13 @@ rooms = sorted({path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path 
 with mkdocs_gen_files.open("reference/SUMMARY.md", "w") as summary:
     for room in rooms:
         summary.write(f"- [{room}]({room}.md)\n")
-        modules = [room]
-        if (PACKAGE / room).is_dir():
+        modules = [] if (PACKAGE / room).is_dir() else [room]
+        if not modules:
             parts = sorted(path.relative_to(PACKAGE).with_suffix("").parts for path in (PACKAGE / room).rglob("*.py"))
             modules += [".".join(part) for part in parts if part[-1] != "__init__"]
         with mkdocs_gen_files.open(f"reference/{room}.md", "w") as page:
             page.write(f"# {room}\n\n")
+            if room not in modules:  # what a package says of itself; its names stand where they are defined
+                page.write(f"::: hypotheta.{room}\n    options: {{members: false, show_root_heading: false}}\n\n")
             for module in modules:
                 page.write(f"::: hypotheta.{module}\n\n")
