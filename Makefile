@@ -4,7 +4,7 @@ CORES ?= 2
 EVENTS ?= 1
 OUT ?=
 BIN := .venv/bin
-DEV := workflow,onnx,hepdata,cabinetry,corrections,dashboard,postgresql,dev
+DEV := workflow,onnx,hepdata,cabinetry,corrections,dashboard,postgresql,docs,dev
 export MPLCONFIGDIR ?= $(CURDIR)/.venv/matplotlib
 # glibc gives freed memory back at once; a training takes and frees the same megabytes at every step (twice as fast)
 export MALLOC_TRIM_THRESHOLD_ ?= 4000000000
@@ -13,7 +13,7 @@ export MALLOC_MMAP_THRESHOLD_ ?= 4000000000
 INSTALL = test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install -qq --no-compile $(PIP_FLAGS) -c constraints.txt
 SNAKEMAKE = flock .venv/lock $(BIN)/snakemake --cores $(CORES) --nolock --rerun-incomplete --quiet all
 
-.PHONY: ttbar-analysis ttbar-studies tth-analysis toy-analysis quick test lint samples bench clean
+.PHONY: ttbar-analysis ttbar-studies tth-analysis toy-analysis quick test lint samples bench docs clean
 
 ttbar-analysis: .venv/simulation ## the default analysis: generated ntuples to limits
 	@$(SNAKEMAKE) --directory analysis/ttbar -s analysis/ttbar/Snakefile --config events=$(EVENTS) out=$(abspath $(OUT))
@@ -50,6 +50,9 @@ lint: .venv/dev ## ruff and mypy
 
 bench: .venv/dev ## speed as ratios of our way to the plain way, same run, same answer
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks -q -s -p no:cacheprovider
+
+docs: .venv/dev ## the documentation site, in site/; warnings are errors
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
 
 clean: ## results and generated samples; the environment stays
 	rm -rf analysis/*/results* analysis/*/.snakemake samples/generated
