@@ -14,7 +14,18 @@ import hypotheta
 SOURCE = Path(hypotheta.__file__).parent
 #: the order of the rooms; imports go to rooms before one's own only
 ROOMS = [
-    *("errors", "units", "hashing", "parameters", "kinematics", "catalogue", "events", "ntuples", "simulation"),
+    *(
+        "errors",
+        "units",
+        "hashing",
+        "parameters",
+        "kinematics",
+        "catalogue",
+        "events",
+        "corrections",
+        "ntuples",
+        "simulation",
+    ),
     *(
         "selection",
         "features",
@@ -25,12 +36,14 @@ ROOMS = [
         "diagnostics",
         "significance",
         "statistics",
+        "trials",
     ),
     *("plots", "report", "stages", "workflow", "cli", "__main__"),
 ]
 #: heavy packages and the only rooms that may import them
 HEAVY = {
     "torch": {"classifiers"},
+    "correctionlib": {"corrections"},
     "hepdata_lib": {"statistics"},
     "xgboost": {"classifiers"},
     "matplotlib": {"plots", "stages"},
@@ -39,6 +52,8 @@ HEAVY = {
     "fastjet": {"simulation"},
     "onnx": {"classifiers"},
     "onnxruntime": {"classifiers"},
+    "optuna": {"trials"},
+    "sqlalchemy": {"trials"},
 }
 
 

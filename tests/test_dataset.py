@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -272,3 +272,30 @@ def test_theta_points_are_the_distinct_rows():
 def test_digest_changes_with_any_array():
     data = dataset()
     assert data.digest() == dataset().digest() != replace(data, weight=data.weight * 2).digest()
+
+
+def test_optional_features_go_with_the_events():
+    x = np.array([[1.0, np.nan], [2.0, 3.0], [np.nan, 1.0], [0.0, 0.0]], dtype=np.float32)
+    first, second = replace(table("s"), x=x, optional=("f", "g")), replace(table("b"), optional=("g",))
+    data = Dataset.from_tables([(first, ThetaPoint({"mass": 500}), 1), (second, ThetaPoint({}), 0)], SPACE)
+    assert data.optional == ("f", "g")
+    assert data.select(data.is_signal).optional == ("f", "g")
+    assert data.with_features(["g"]).optional == ("g",)
+    for optional, message in (
+        (("f",), "feature 'g' is nan"),
+        ((), "feature 'g' is nan .*, or declare the feature opt"),
+    ):
+        with pytest.raises(NonFiniteError, match=message):
+            replace(data, optional=optional)
+    with pytest.raises(NonFiniteError, match=r"feature 'f' is inf \(event 0\); cut such events away in the selection$"):
+        replace(data, x=np.where(np.isnan(data.x), 1, np.where(data.x == 1, np.inf, data.x)).astype(np.float32))
+    with pytest.raises(ConfigurationError, match="flat_in: 'g' is optional, and what is balanced in needs a value"):
+        training_weights(data, flat_in="g")
+
+
+def test_the_digest_tells_optional_features_and_is_that_of_before_without(monkeypatch):
+    data = dataset(50)
+    known = data.digest()
+    assert replace(data, optional=("f",)).digest() != known
+    monkeypatch.setattr("hypotheta.dataset.events.fields", lambda d: [f for f in fields(d) if f.name != "optional"])
+    assert replace(data, optional=("f",)).digest() == known

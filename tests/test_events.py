@@ -15,6 +15,7 @@ from hypotheta.events import (
     missing_momentum,
     objects,
     parents,
+    rectangular,
     scale_jets,
     smear_jets,
 )
@@ -211,3 +212,24 @@ def test_btag_factors_keep_the_total_probability(efficiencies, uncertainty):
 def test_btag_efficiencies_that_cannot_move_are_refused():
     with pytest.raises(ConfigurationError, match="smaller relative uncertainty"):
         btag_weight_factors(jets_with_tags([[0]]), np.array([0.99]), 0.1)
+
+
+def test_rectangular_by_hand():
+    fields = {"pt": np.array([50.0, 30.0, 40.0]), "btag": np.array([True, False, True])}
+    zeros = dict.fromkeys(("eta", "phi", "mass"), np.zeros(3))
+    columns, present = rectangular(objects([2, 0, 1], fields | zeros), ("pt", "btag"))
+    assert columns["pt"].tolist() == [[50, 30], [0, 0], [40, 0]]
+    assert columns["btag"].tolist() == [[True, False], [False, False], [True, False]]
+    assert present.tolist() == [[True, True], [False, False], [True, False]]
+    assert rectangular(objects([2, 0, 1], fields | zeros), ("pt",), least=4)[1].shape == (3, 4)
+
+
+@few
+@given(SEEDS)
+def test_rectangular_holds_every_object_once(seed):
+    jets = make_events(seed).jets
+    columns, present = rectangular(jets, ("pt", "btag"))
+    assert np.array_equal(present.sum(axis=1), ak.to_numpy(ak.num(jets)))
+    for name, values in columns.items():
+        assert np.array_equal(values[present], flat(jets[name])), name
+        assert not values[~present].any()

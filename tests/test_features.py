@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hypotheta.errors import InvalidEventsError, MissingBranchError, NonFiniteError
-from hypotheta.features import FeatureSpec, FeatureTable, concatenate
+from hypotheta.features import FeatureSpec, FeatureTable, concatenate, suspected_sentinels
 
 
 def table(x=((1.0, 2.0), (3.0, 4.0), (5.0, 6.0)), **changes):
@@ -57,3 +57,51 @@ def test_mistakes_are_named():
 def test_axis_label_carries_the_unit():
     assert FeatureSpec("m", "$m$", "GeV").axis_label == "$m$ [GeV]"
     assert FeatureSpec("n", "$n$").axis_label == "$n$"
+
+
+def test_optional_features_may_be_missing_and_nothing_else():
+    x = ((1.0, np.nan), (3.0, 4.0), (5.0, np.nan))
+    t = table(x=x, optional=("b",))
+    assert np.isnan(t.column("b")).tolist() == [True, False, True]
+    assert t.select(np.array([True, True, False])).optional == ("b",)
+    assert concatenate([t, t]).optional == ("b",)
+    with pytest.raises(NonFiniteError, match=r"'b' is nan in 2 of 3 .* selection, or declare the feature optional$"):
+        table(x=x)
+    with pytest.raises(NonFiniteError, match=r"feature 'a' is nan in 1 of 3 events"):
+        table(x=((np.nan, np.nan), (3.0, 4.0), (5.0, 6.0)), optional=("b",))
+    with pytest.raises(NonFiniteError, match=r"feature 'b' is -inf in 1 of 3 events .* in the selection$"):
+        table(x=((1.0, -np.inf), (3.0, 4.0), (5.0, np.nan)), optional=("b",))
+    with pytest.raises(MissingBranchError, match="optional: there is no feature 'bb'; did you mean 'b'"):
+        table(optional=("bb",))
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        (lambda rng: np.where(rng.random(4000) < 0.2, -999, rng.exponential(300, 4000)), -999),  # beyond the width
+        (lambda rng: np.where(rng.random(4000) < 0.2, -1, rng.exponential(300, 4000)), -1),  # negative, others are not
+        (lambda rng: np.where(rng.random(4000) < 0.2, -9, rng.uniform(-2.5, 2.5, 4000)), -9),
+        (lambda rng: np.where(rng.random(4000) < 0.2, 999, rng.integers(0, 5, 4000)), 999),
+        (lambda rng: np.where(rng.random(4000) < 0.001, -999, rng.normal(0, 1, 4000)), None),  # four of them
+        (lambda rng: rng.poisson(5, 4000), None),
+        (lambda rng: rng.integers(0, 2, 4000), None),
+        (lambda rng: rng.choice([-1, 1], 4000), None),
+        (lambda rng: np.full(4000, 7.0), None),
+        (lambda rng: np.full(4000, np.nan), None),
+        (lambda rng: np.maximum(rng.normal(80, 20, 4000), 80.4), None),  # a mass that is pulled to the W's
+        (lambda rng: np.where(rng.random(4000) < 0.9, np.nan, rng.normal(0, 1, 4000)), None),
+    ],
+    ids=["-999", "-1", "-9", "999", "rare", "count", "flag", "charge", "constant", "never", "edge", "missing"],
+)
+def test_numbers_that_look_like_missing_values_are_told(values, found):
+    column = values(np.random.default_rng(0)).astype(np.float32)
+    n = len(column)
+    t = table(
+        x=np.stack([np.linspace(0, 1, n), column], axis=1).astype(np.float32),
+        region=np.zeros(n, dtype=np.int8), weight=np.ones(n), event_id=np.arange(n, dtype=np.uint64),
+        factors={}, optional=("b",),
+    )  # fmt: skip
+    told = suspected_sentinels(t)
+    assert [(name, value) for name, value, _ in told] == ([] if found is None else [("b", found)])
+    if told:
+        assert told[0][2] == (column == found).mean() == pytest.approx(0.2, abs=0.03)

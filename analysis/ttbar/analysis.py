@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from hypotheta.errors import MissingBranchError
-from hypotheta.events import Events, btag_weight_factors, flat, parents
+from hypotheta.events import Events, btag_weight_factors, flat, parents, rectangular
 from hypotheta.features import FeatureSpec
 from hypotheta.kinematics import invariant_mass, leading_pair, momenta, neutrino, take, top_chi2
 from hypotheta.selection import Selection
@@ -121,24 +121,13 @@ def features(events: Events) -> dict[str, Array]:
         feature → values, shape (n,), GeV and rad.
     """
     lepton = {name: ak.to_numpy(events.leptons[name][:, 0]) for name in ("pt", "eta", "phi", "mass")}
-    jets, present = _columns(events.jets)
+    jets, present = rectangular(events.jets, ("pt", "eta", "phi", "mass", "btag"), least=4)
     table: dict[str, Array] = {f"l_{name}": lepton[name] for name in ("pt", "eta", "phi")}
     table |= {"met": ak.to_numpy(events.met.pt), "met_phi": ak.to_numpy(events.met.phi), "njet": present.sum(axis=1)}
     for i in range(4):
         table |= {f"j{i + 1}_{name}": jets[name][:, i] for name in ("pt", "eta", "phi")}
         table[f"j{i + 1}_b"] = jets["btag"][:, i]
     return table | _masses(momenta(**lepton), events.met, jets, present)
-
-
-def _columns(jets: ak.Array) -> tuple[dict[str, Array], NDArray[np.bool_]]:
-    """Return the jets as rectangular columns, shape (n, m) with 0 for none, and which are there."""
-    counts = ak.to_numpy(ak.num(jets))
-    present = np.arange(max(4, int(counts.max(initial=0)))) < counts[:, None]
-    columns = {}
-    for name in ("pt", "eta", "phi", "mass", "btag"):
-        columns[name] = np.zeros(present.shape, dtype=np.bool_ if name == "btag" else np.float64)
-        columns[name][present] = flat(jets[name])
-    return columns, present
 
 
 def _masses(lepton: Any, met: Any, jets: dict[str, Array], present: NDArray[np.bool_]) -> dict[str, Array]:

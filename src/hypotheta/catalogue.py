@@ -88,11 +88,13 @@ class Sample(_Strict):
     """One sample: a process, its kind, θ, normalisation and files.
 
     ``cross_section_pb`` is a number, or ``generator`` for the one that the generator left in the ntuple.
-    ``sum_of_weights`` is needed only for ntuples that do not carry the Σw of all generated events.
+    ``sum_of_weights`` is needed only for ntuples that do not carry the Σw of all generated events. An
+    ``alternative`` sample is no part of the expectation; a two-point systematic puts it in place of another.
+    ``variations`` are files in which the events were varied beforehand, by name with ``_up`` and ``_down``.
     """
 
     process: str
-    kind: Literal["signal", "background", "data"]
+    kind: Literal["signal", "background", "data", "alternative"]
     theta: Mapping[str, float] = Field(default_factory=dict)
     cross_section_pb: Positive | Literal["generator"] | None = None
     k_factor: Positive = 1.0
@@ -101,6 +103,7 @@ class Sample(_Strict):
     normalisation: str | None = None
     sum_of_weights: float | None = None
     files: tuple[Path, ...] = ()
+    variations: Mapping[str, Annotated[tuple[Path, ...], Field(min_length=1)]] = Field(default_factory=dict)
     generate: Generation | None = None
 
 
@@ -150,7 +153,9 @@ class Catalogue(_Strict):
                 )
             if sample.kind == "data" and (sample.cross_section_pb is not None or sample.theta):
                 raise ValueError(f"samples.{name}: data has no cross section and no θ")
-            if sample.kind != "signal" and sample.theta:
+            if sample.kind == "data" and sample.variations:
+                raise ValueError(f"samples.{name}: data has no variations")
+            if sample.kind not in ("signal", "alternative") and sample.theta:
                 raise ValueError(f"samples.{name}.theta: only a signal has a true θ; remove it")
             if not sample.files and sample.generate is None:
                 raise ValueError(f"samples.{name}: give its files, or how to generate it")
@@ -181,9 +186,16 @@ class Catalogue(_Strict):
                 )
         return self.model_copy(update={"samples": kept})
 
-    def files(self, name: str) -> list[Path]:
-        """Return the ntuple files of a sample, absolute or relative to the working folder."""
+    def files(self, name: str, variation: str | None = None) -> list[Path]:
+        """Return the ntuple files of a sample, absolute or relative to the working folder.
+
+        Args:
+            name: the sample.
+            variation: a variation that may have files of its own; the nominal ones where it has none.
+        """
         sample = self[name]
+        if variation is not None and variation in sample.variations:
+            return [self.base / f for f in sample.variations[variation]]
         if sample.files:
             return [self.base / f for f in sample.files]
         return [self.base / self.generated / f"{name}.root"]

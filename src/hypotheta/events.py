@@ -6,8 +6,8 @@ missing momentum with the jets and sort again, so that acceptance and shape both
 an (up, down) pair of factors, such as `btag_weight_factors`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -28,6 +28,7 @@ __all__ = [
     "missing_momentum",
     "objects",
     "parents",
+    "rectangular",
     "scale_jets",
     "smear_jets",
 ]
@@ -51,6 +52,8 @@ class Events:
         met: missing transverse momentum with fields pt, phi.
         weight: generator weights, shape (n,).
         event_id: event numbers, unique in a sample, shape (n,), uint64.
+        factors: weight variations that came with the events (theory weights), name → (up, down) factors on ``weight``,
+            shape (n,) each.
 
     Raises:
         InvalidEventsError: when lengths differ, or objects are not sorted.
@@ -62,13 +65,18 @@ class Events:
     met: ak.Array
     weight: Float
     event_id: NDArray[np.uint64]
+    factors: Mapping[str, tuple[Float, Float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lengths = {f: len(getattr(self, f)) for f in ("jets", "leptons", "met", "weight", "event_id")}
+        lengths |= {f"factor {name}": len(side) for name, pair in self.factors.items() for side in pair}
         if len(set(lengths.values())) > 1:
             raise InvalidEventsError(f"the parts of the events have different lengths: {lengths}")
         owner = np.arange(len(self))
         self._check_finite("weight", self.weight, owner)
+        for name, pair in self.factors.items():
+            for side in pair:
+                self._check_finite(f"weight variation '{name}'", side, owner)
         for f in ("pt", "phi"):
             self._check_finite(f"met {f}", ak.to_numpy(self.met[f]), owner)
         for name, collection in (("jet", self.jets), ("lepton", self.leptons)):
@@ -96,16 +104,13 @@ class Events:
         return len(self.weight)
 
     def __getitem__(self, which: NDArray[np.bool_] | NDArray[np.integer[Any]] | slice) -> "Events":
-        parts = (self.jets, self.leptons, self.met, self.weight, self.event_id)
-        return _unchecked(*(part[which] for part in parts))
-
-
-def _unchecked(*parts: Any) -> Events:
-    """Make events out of parts of events that have been checked, without doing so again."""
-    events = object.__new__(Events)
-    for name, part in zip(("jets", "leptons", "met", "weight", "event_id"), parts, strict=True):
-        object.__setattr__(events, name, part)
-    return events
+        """Return some events; what has been checked is not checked again."""
+        events = object.__new__(Events)
+        for name in ("jets", "leptons", "met", "weight", "event_id"):
+            object.__setattr__(events, name, getattr(self, name)[which])
+        factors = {name: (up[which], down[which]) for name, (up, down) in self.factors.items()}
+        object.__setattr__(events, "factors", factors)
+        return events
 
 
 def flat(jagged: ak.Array) -> NDArray[Any]:
@@ -136,6 +141,29 @@ def objects(counts: ArrayLike, fields: Mapping[str, NDArray[Any]]) -> ak.Array:
         order = np.lexsort((-pt, owner))
         fields = {name: values[order] for name, values in fields.items()}
     return ak.unflatten(ak.zip(dict(fields), with_name="Momentum4D"), counts)
+
+
+def rectangular(
+    collection: ak.Array, names: Sequence[str], *, least: int = 0
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
+    """Return columns of a collection with one row an event, 0 where there is no object, and which are there.
+
+    Args:
+        collection: objects, shape (n, var).
+        names: fields to return.
+        least: columns at least, m; there are as many as the largest event has objects.
+
+    Returns:
+        field → values, shape (n, m); the objects that are there, shape (n, m).
+    """
+    counts = ak.to_numpy(ak.num(collection, axis=1))
+    present = np.arange(max(least, int(counts.max(initial=0)))) < counts[:, None]
+    columns = {}
+    for name in names:
+        values = flat(collection[name])
+        columns[name] = np.zeros(present.shape, dtype=values.dtype)
+        columns[name][present] = values
+    return columns, present
 
 
 def missing_momentum(pt: ArrayLike, phi: ArrayLike) -> ak.Array:
@@ -208,16 +236,21 @@ def smear_jets(events: Events, resolution: float) -> Events:
 
 @dataclass(frozen=True)
 class ObjectVariation:
-    """A variation of objects: ``function(events, value)``, which changes nothing at ``value == identity``."""
+    """A variation of objects: ``function(events, value)``, which changes nothing at ``value == identity``.
+
+    ``largest_scale(value, pt)`` is the largest factor on the momentum of a jet of that pt in GeV: a soft jet that is
+    lifted over a cut must be in the ntuple.
+    """
 
     function: Callable[[Events, float], Events]
     identity: float
+    largest_scale: Callable[[float, float], float] = lambda _value, _pt: 1.0
 
 
 #: the variations that an analysis can name
 OBJECT_VARIATIONS: Mapping[str, ObjectVariation] = MappingProxyType(
     {
-        "jet_energy_scale": ObjectVariation(scale_jets, 1.0),
+        "jet_energy_scale": ObjectVariation(scale_jets, 1.0, lambda value, _pt: value),
         "jet_energy_resolution": ObjectVariation(smear_jets, 0.0),
     }
 )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hypotheta.errors import InvalidEventsError, MissingBranchError, NonFiniteError, closest
 
-__all__ = ["FeatureSpec", "FeatureTable", "concatenate"]
+__all__ = ["FeatureSpec", "FeatureTable", "concatenate", "suspected_sentinels", "usable"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class FeatureSpec:
         level: ``low`` (measured momenta, counts) or ``high`` (reconstructed masses).
         range: the range that a plot shows, None for the range of the events.
         bins: bins of a plot over that range.
+        optional: an event may not have it (the third lepton, the ninth jet): it is NaN then.
     """
 
     name: str
@@ -34,6 +35,7 @@ class FeatureSpec:
     level: Literal["low", "high"] = "low"
     range: tuple[float, float] | None = None
     bins: int = 40
+    optional: bool = False
 
     @property
     def axis_label(self) -> str:
@@ -49,12 +51,13 @@ class FeatureTable:
         sample: name of the sample.
         variation: ``nominal`` or the name of the variation applied to the events.
         names: feature names, d of them.
-        x: features, shape (n, d), float32, finite.
+        x: features, shape (n, d), float32, finite; NaN where an event does not have an optional one.
         region: index of each event's region in ``regions``, shape (n,).
         regions: names of the regions.
         weight: weight of each event, shape (n,).
         factors: weight variations, name → (up, down) factors on ``weight``, each of shape (n,).
         event_id: event numbers, shape (n,), uint64; the same event has the same number in every variation.
+        optional: names of the features that an event may not have.
     """
 
     sample: str
@@ -66,19 +69,22 @@ class FeatureTable:
     weight: NDArray[np.float64]
     event_id: NDArray[np.uint64]
     factors: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=dict)
+    optional: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.weight)
         lengths = {len(self.region), len(self.event_id), *(len(a) for pair in self.factors.values() for a in pair)}
         if self.x.shape != (n, len(self.names)) or lengths != {n}:
             raise InvalidEventsError(f"sample '{self.sample}', {self.variation}: arrays of different lengths")
-        finite = np.isfinite(self.x)
-        if not finite.all():
-            row, column = np.argwhere(~finite)[0]
+        good = usable(self.x, self.names, self.optional)
+        if not good.all():
+            row, column = np.argwhere(~good)[0]
+            value = self.x[row, column]
+            declare = ", or declare the feature optional" if np.isnan(value) else ""
             raise NonFiniteError(
                 f"sample '{self.sample}', {self.variation}: feature '{self.names[column]}' is "
-                f"{self.x[row, column]} in {int((~finite[:, column]).sum())} of {n} events (first: event "
-                f"{self.event_id[row]}); correct the ntuple, or cut these events away in the selection"
+                f"{value} in {int((~good[:, column]).sum())} of {n} events (first: event "
+                f"{self.event_id[row]}); correct the ntuple, or cut these events away in the selection{declare}"
             )
         if not np.isfinite(self.weight).all():
             raise NonFiniteError(f"sample '{self.sample}', {self.variation}: an event weight is not finite")
@@ -122,6 +128,59 @@ class FeatureTable:
     def scaled(self, factor: float) -> "FeatureTable":
         """Return the table with every weight multiplied by a factor (luminosity × cross section)."""
         return replace(self, weight=self.weight * factor)
+
+
+def usable(x: NDArray[np.float32], names: Sequence[str], optional: Sequence[str]) -> NDArray[np.bool_]:
+    """Tell which values are finite, or NaN in an optional feature, shape (n, d).
+
+    Args:
+        x: features, shape (n, d).
+        names: names of the d features.
+        optional: those of them that an event may not have.
+
+    Raises:
+        MissingBranchError: an optional feature is not among them.
+
+    Example:
+        >>> usable(np.array([[np.nan, np.nan], [np.inf, 1.0]]), ("a", "b"), ("b",)).tolist()
+        [[False, True], [False, True]]
+    """
+    good: NDArray[np.bool_] = np.isfinite(x)
+    for name in optional:
+        if name not in names:
+            raise MissingBranchError(f"optional: there is no feature '{name}'{closest(name, names)}")
+        column = list(names).index(name)
+        good[:, column] |= np.isnan(x[:, column])
+    return good
+
+
+def suspected_sentinels(table: FeatureTable) -> list[tuple[str, float, float]]:
+    """Return features whose lowest or highest value looks like a number that stands for a missing one (−999, −1).
+
+    Such a value repeats exactly, in at least 0.1 % of the events and ten of them, and lies farther from the others than
+    the central 68 % of them are wide, or is negative where all others are not and hardly any two are equal.
+
+    Returns:
+        Feature, value, and the share of the events that have it.
+    """
+    found = []
+    enough = max(10, 1e-3 * len(table))
+    for name, column in zip(table.names, table.x.T, strict=True):
+        there = column[~np.isnan(column)]
+        if not len(there) or max((there == there.min()).sum(), (there == there.max()).sum()) < enough:
+            continue  # most features; what follows sorts
+        values, counts = np.unique(there, return_counts=True)
+        for end, rest in ((0, slice(1, None)), (-1, slice(None, -1))):
+            others = values[rest]
+            if len(others) < 2 or counts[end] < enough:
+                continue
+            low, high = np.quantile(np.repeat(others, counts[rest]), [0.16, 0.84])
+            width = high - low if high > low else others[-1] - others[0]
+            apart = np.abs(values[end] - others[end]) > width
+            continuous = 2 * len(others) > counts[rest].sum()
+            if apart or (continuous and values[end] < 0 <= others[0]):
+                found.append((name, float(values[end]), float(counts[end] / len(table))))
+    return found
 
 
 def concatenate(tables: Sequence[FeatureTable]) -> FeatureTable:

@@ -1,4 +1,4 @@
-"""Pure functions on momenta: the neutrino's p_z, masses, and which jet is which.
+"""Pure functions on momenta: the neutrino's p_z, masses, distances, and which jet is which.
 
 All take and return numpy arrays; momenta are `vector` numpy arrays in GeV. They know nothing of any analysis.
 """
@@ -11,7 +11,22 @@ import numpy as np
 import vector
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["W_MASS", "invariant_mass", "leading_pair", "momenta", "neutrino", "neutrino_pz", "take", "top_chi2"]
+__all__ = [
+    "W_MASS",
+    "centrality",
+    "delta_phi",
+    "delta_r",
+    "hardest_pair",
+    "invariant_mass",
+    "leading_pair",
+    "mean_distance",
+    "momenta",
+    "neutrino",
+    "neutrino_pz",
+    "take",
+    "top_chi2",
+    "transverse_mass",
+]
 
 Float = NDArray[np.float64]
 
@@ -39,6 +54,44 @@ def invariant_mass(*parts: Any) -> Float:
     total = reduce(add, parts)
     mass: Float = np.sqrt(np.maximum(np.asarray(total.tau2), 0.0))
     return mass
+
+
+def delta_phi(first: ArrayLike, second: ArrayLike) -> Float:
+    """Return the difference of two azimuths, rad, within [−π, π]; they broadcast."""
+    difference: Float = np.remainder(np.asarray(first) - np.asarray(second) + np.pi, 2.0 * np.pi) - np.pi
+    return difference
+
+
+def delta_r(eta: ArrayLike, phi: ArrayLike, other_eta: ArrayLike, other_phi: ArrayLike) -> Float:
+    """Return ΔR = √(Δη² + Δφ²) of two directions; all broadcast."""
+    distance: Float = np.hypot(np.asarray(eta) - np.asarray(other_eta), delta_phi(phi, other_phi))
+    return distance
+
+
+def transverse_mass(pt: ArrayLike, phi: ArrayLike, other_pt: ArrayLike, other_phi: ArrayLike) -> Float:
+    """Return m_T = √(2 p_T p_T' (1 − cos Δφ)) of two massless momenta, GeV; all broadcast.
+
+    Of a W's lepton and the missing momentum it is at most m_W, up to resolution.
+    """
+    angle = delta_phi(phi, other_phi)
+    # 1 − cos x = 2 sin²(x/2), without its cancellation
+    mass: Float = 2.0 * np.sqrt(np.asarray(pt) * np.asarray(other_pt)) * np.abs(np.sin(angle / 2.0))
+    return mass
+
+
+def centrality(pt: Float, energy: Float, present: NDArray[np.bool_]) -> Float:
+    """Return Σ p_T / Σ E of the objects of each event: 1 across the beam, 0 along it.
+
+    Args:
+        pt: transverse momenta, shape (n, m).
+        energy: energies in the same unit, shape (n, m).
+        present: the objects that are there, at least one a row, shape (n, m).
+
+    Returns:
+        The ratio, shape (n,).
+    """
+    ratio: Float = np.sum(pt, axis=1, where=present) / np.sum(energy, axis=1, where=present)
+    return ratio
 
 
 def neutrino_pz(lepton: Any, met: Any, *, w_mass: float = W_MASS) -> Float:
@@ -93,6 +146,39 @@ def leading_pair(preferred: NDArray[np.bool_], allowed: NDArray[np.bool_]) -> ND
     """
     rank = np.where(allowed, np.where(preferred, 0, 1), 2).astype(np.int8)
     return np.argsort(rank, axis=1, kind="stable")[:, :2]
+
+
+def hardest_pair(px: Float, py: Float, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Choose the two objects of each event whose summed momentum has the highest p_T; the first of equal pairs.
+
+    Args:
+        px: transverse momentum, shape (n, m).
+        py: see ``px``.
+        allowed: objects that may be taken, at least two a row, shape (n, m).
+
+    Returns:
+        Their columns, the lower first, shape (n, 2).
+    """
+    first, second = np.triu_indices(px.shape[1], k=1)
+    pt2 = (px[:, first] + px[:, second]) ** 2 + (py[:, first] + py[:, second]) ** 2
+    best = np.argmax(np.where(allowed[:, first] & allowed[:, second], pt2, -1.0), axis=1)
+    return np.stack([first[best], second[best]], axis=1)
+
+
+def mean_distance(values: Float, allowed: NDArray[np.bool_]) -> Float:
+    """Return the mean |a − b| over all pairs of objects of each event, for instance the mean |Δη| of the b jets.
+
+    Args:
+        values: shape (n, m).
+        allowed: the objects that are paired, at least two a row, shape (n, m).
+
+    Returns:
+        The mean, shape (n,).
+    """
+    first, second = np.triu_indices(values.shape[1], k=1)
+    distance = np.abs(values[:, first] - values[:, second])
+    mean: Float = np.mean(distance, axis=1, where=allowed[:, first] & allowed[:, second])
+    return mean
 
 
 def take(columns: NDArray[Any], index: NDArray[np.int64]) -> NDArray[Any]:

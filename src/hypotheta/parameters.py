@@ -67,7 +67,17 @@ class ThetaPoint:
         return hash(tuple(self.values.items()))
 
     def __str__(self) -> str:
-        return ", ".join(f"{name} = {value:g}" for name, value in self.values.items())
+        return ", ".join(f"{name} = {value:g}" for name, value in self.values.items()) or "nominal"
+
+    @property
+    def at(self) -> str:
+        """The point in words, with a leading " at", to follow a noun; empty where there is no parameter.
+
+        Example:
+            >>> f"the limit{ThetaPoint({'mass': 850.0}).at} is", f"the limit{ThetaPoint({}).at} is"
+            ('the limit at mass = 850 is', 'the limit is')
+        """
+        return f" at {self}" if self.values else ""
 
 
 @dataclass(frozen=True)
@@ -215,6 +225,13 @@ class ParameterSpace:
         """Return a point as an array, shape (p,)."""
         return np.array([point[name] for name in self.names])
 
+    def rows(self, theta: ArrayLike) -> NDArray[np.float64]:
+        """Return points with one a row, shape (m, p), from an array with the p parameters last; p may be 0."""
+        values = np.asarray(theta, dtype=np.float64)
+        # without a parameter the number of points is not to be had from the size
+        m = values.size // len(self) if len(self) else int(np.prod(values.shape[:-1]))
+        return values.reshape(m, len(self))
+
     def broadcast(self, theta: ArrayLike | ThetaPoint, n: int) -> NDArray[np.float64]:
         """Return θ with one row an event, shape (n, p), from (n, p), one point (p,), or a `ThetaPoint`."""
         values = self.array(theta) if isinstance(theta, ThetaPoint) else np.asarray(theta, dtype=np.float64)
@@ -236,8 +253,7 @@ class ParameterSpace:
         """
         if extrapolate:
             return
-        values = self.array(theta) if isinstance(theta, ThetaPoint) else np.asarray(theta, dtype=np.float64)
-        values = values.reshape(-1, len(self))
+        values = self.rows(self.array(theta) if isinstance(theta, ThetaPoint) else theta)
         for j, parameter in enumerate(self.parameters):
             column = values[:, j]
             outside = ~((column >= parameter.low) & (column <= parameter.high))

@@ -156,8 +156,11 @@ def test_scan_cuts():
     rng = np.random.default_rng(2)
     s, b = rng.normal(1, 1, 100_000), rng.normal(0, 1, 900_000)
     w_s, w_b = np.full(len(s), 1e-3), np.full(len(b), 1e-2)
-    scan, seconds = clocked(scan_cuts, s, w_s, b, w_b, background_uncertainty=0.1, min_effective_background=10)
-    thresholds = scan.threshold[:: len(scan.threshold) // 20]
+    options = {"background_uncertainty": 0.1, "min_effective_background": 10}
+    # the best of three: the first pays for memory that the system hands out
+    scan, seconds = min((clocked(scan_cuts, s, w_s, b, w_b, **options) for _ in range(3)), key=lambda pair: pair[1])
+    step = len(scan.threshold) // 200  # every threshold of the plain way costs the same: 200 stand for all
+    thresholds = scan.threshold[::step]
 
     def loop():
         z = []
@@ -167,9 +170,11 @@ def test_scan_cuts():
         return np.array(z, dtype=float)
 
     z, plain = clocked(loop)
-    found = scan.z[:: len(scan.threshold) // 20]
+    found = scan.z[::step]
     assert found[np.isfinite(z)] == pytest.approx(z[np.isfinite(z)], rel=1e-9)
-    say("every cut of 1 M events", seconds / len(scan.threshold), plain / len(thresholds), f"({seconds:.2f} s)")
+    loop_seconds = 1e5 * plain / len(thresholds)  # the plain way at 10⁵ cuts, against ours at every one of 10⁶
+    say("every cut of 1 M events", seconds, loop_seconds, f"at 10⁵ cuts ({seconds:.2f} s; to be ≤ 0.40 s)")
+    assert loop_seconds > 300 * seconds
 
 
 def test_bootstrap():

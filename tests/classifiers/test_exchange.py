@@ -69,6 +69,7 @@ def test_inputs_have_names_sizes_and_metadata(runtime, fit, tmp_path):
     metadata = {k: json.loads(v) for k, v in session.get_modelmeta().custom_metadata_map.items()}
     assert metadata["inputs"] == {
         "features": ["peak", "shape", "weak", "constant"],
+        "optional_features": [],
         "parameters": [
             {"name": "mass", "unit": "GeV", "low": 500.0, "high": 750.0},
             {"name": "jes", "unit": "", "low": 0.95, "high": 1.05},

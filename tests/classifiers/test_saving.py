@@ -47,7 +47,7 @@ def test_corrupted_model_files(fitted, crossed, tmp_path):
         card = directory / "card.json"
         good = card.read_text()
         for change, message in (
-            ({"format_version": 99}, "format version 99, this version of hypotheta reads 2"),
+            ({"format_version": 99}, "format version 99, this version of hypotheta reads 2 and 3; train it again"),
             ({"type": "netwrk"}, "netwrk"),
             ({"parameters": None}, "card and weights do not fit"),
         ):

@@ -215,6 +215,47 @@ def test_wrong_names(analysis, capfd, arguments, match):
     refuse(analysis, capfd, *arguments, match=match)
 
 
+@pytest.mark.parametrize(
+    ("search", "match"),
+    [
+        ({"network": {"epochs": [1, 2]}}, ["tune: there is no classifier 'network'"]),
+        ({"parameterized_bdt": {"tree": [1, 2]}}, ["tune.parameterized_bdt: there is no setting 'tree'", "'trees'"]),
+        ({"parameterized_bdt": {"trees": {"low": -1, "high": 5}}}, ["tune.parameterized_bdt.trees: it cannot be -1"]),
+        ({"parameterized_bdt": {"trees": {"low": 5, "high": 1}}}, ["low: 5 must be below high: 1"]),
+    ],
+)
+def test_a_search_for_what_cannot_be_set(analysis, capfd, search, match):
+    analysis.config["tune"] = search
+    refuse(analysis, capfd, "tune", "--classifier", "parameterized_bdt", match=["mine.yaml", *match])
+
+
+def test_a_search_for_nothing(analysis, capfd):
+    tune = ("tune", "--classifier")
+    refuse(analysis, capfd, *tune, "parameterized_bdt", match=["tune: say what may be chosen"])
+    refuse(analysis, capfd, *tune, "parameterised_bdt", match=["did you mean 'parameterized_bdt'"])
+    analysis.config["tune"] = {"parameterized_bdt": {"trees": [1, 2]}}
+    refuse(analysis, capfd, *tune, "parameterized_bdt", match=["run 'hypotheta features'"])
+    wrong = ("parameterized_bdt", "--objective", "acu")
+    refuse(analysis, capfd, *tune, *wrong, match=["no objective 'acu'; did you mean 'auc'"])
+
+
+def test_a_record_that_cannot_be_opened_is_told_before_the_training(analysis, capfd):
+    assert analysis.run(capfd, "features") == (0, "")
+    (analysis.folder / "file").write_text("")
+    before = analysis.left
+    for storage, match in [
+        (f"sqlite:///{analysis.folder}/file/trials.db", "choose another storage"),
+        ("nosql://me:secret@host/trials", "no driver for 'nosql'"),
+        ("postgresql://me:secret@127.0.0.1:1/trials", "postgresql"),
+    ]:
+        analysis.config["trials"] = {"storage": storage}
+        code, message = analysis.run(capfd, "train", "--classifier", "parameterized_bdt")
+        assert (code, message.count("\n")) == (2, 1), message
+        assert match in message
+        assert "secret" not in message
+    assert analysis.left == before
+
+
 def test_nothing_to_generate(analysis, capfd):
     analysis.run(capfd, *FEATURES)
     assert main(["generate", str(analysis.folder / "samples.yaml")]) == 2
@@ -245,7 +286,7 @@ def test_wrong_option_and_missing_analysis(capfd, tmp_path):
 
 
 def test_every_help_shows_an_example(capfd):
-    verbs = "generate features train score export diagnose significance templates limits fit report"
+    verbs = "generate features train score export diagnose significance templates limits fit report tune trials"
     for verb in verbs.split():
         assert main([verb, "--help"]) == 0
         assert f"hypotheta {verb}" in capfd.readouterr().out

@@ -89,3 +89,40 @@ def test_missing_leaves_and_strange_classes(tmp_path):
     del columns["mjj"]
     with pytest.raises(MissingBranchError, match="tree 'xtt' has no branch 'mjj'; did you mean 'mjjj'"):
         read_features(write(tmp_path / "b.root", columns), XTT)
+
+
+def test_a_sentinel_in_an_optional_feature_is_nan(tmp_path):
+    columns = xtt_columns()
+    columns["j4_pt"][[3, 8]] = [-999, np.nan]
+    path = write(tmp_path / "a.root", columns)
+    rows = read_features(path, XTT, optional=["j4_pt"])
+    assert len(rows) == 60
+    assert np.flatnonzero(np.isnan(rows.features["j4_pt"])).tolist() == [3, 8]
+    assert np.isfinite(rows.features["j4_eta"]).all()
+    # an optional feature may lack a value, but not be infinite
+    columns["j4_pt"][4] = np.inf
+    with pytest.raises(NonFiniteError, match=r"leaf 'j4_pt' is inf in 1 of 60 rows \(first: row 4\); correct the ntup"):
+        read_features(write(tmp_path / "b.root", columns), XTT, optional=["j4_pt"])
+
+
+def test_both_remedies_are_told_for_a_sentinel_that_may_not_be(tmp_path):
+    columns = xtt_columns()
+    columns["j4_pt"][3] = -999
+    path = write(tmp_path / "a.root", columns)
+    message = r"'j4_pt' holds .* declare the feature 'j4_pt' optional in FEATURES, or write 'missing: drop' into"
+    with pytest.raises(NonFiniteError, match=message):
+        read_features(path, XTT, optional=["j4_eta"])
+    columns["j4_pt"][3] = np.nan
+    with pytest.raises(NonFiniteError, match=r"is nan .* correct the ntuple, or declare the feature 'j4_pt' optional"):
+        read_features(write(tmp_path / "b.root", columns), XTT)
+
+
+def test_sentinels_by_feature(tmp_path):
+    columns = xtt_columns()
+    columns["j4_pt"][3], columns["j4_eta"][[3, 5]] = -9, -9
+    path = write(tmp_path / "a.root", columns)
+    profile = XTT.model_copy(update={"sentinels": {"j4_pt": (-9.0,)}})
+    rows = read_features(path, profile, optional=["j4_pt", "j4_eta"])
+    assert np.flatnonzero(np.isnan(rows.features["j4_pt"])).tolist() == [3]
+    assert rows.features["j4_eta"][5] == -9  # there it is a value as any other
+    assert profile.sentinels_of("mjj") == ()

@@ -83,3 +83,14 @@ def test_mistakes_in_what_differs_are_named(tmp_path, change, message):
     (tmp_path / "mine.yaml").write_text(f"extends: nanoaod\n{change}\n")
     with pytest.raises(ConfigurationError, match=message):
         load_profile("mine.yaml", tmp_path)
+
+
+def test_sentinels_of_all_features_or_by_feature(tmp_path):
+    xtt = NANOAOD.with_name("xtt.yaml").read_text()
+    assert load_profile("xtt").sentinels_of("mjj") == (-999, -99)
+    (tmp_path / "mine.yaml").write_text(xtt.replace("sentinels: [-999, -99]", "sentinels: {mjj: [-9, -1]}"))
+    profile = load_profile("mine.yaml", tmp_path)
+    assert (profile.sentinels_of("mjj"), profile.sentinels_of("mlv")) == ((-9, -1), ())
+    (tmp_path / "mine.yaml").write_text(xtt.replace("sentinels: [-999, -99]", "sentinels: {mj: [-9]}"))
+    with pytest.raises(ConfigurationError, match=r"mine\.yaml: .*sentinels: there is no feature 'mj'; did you mean"):
+        load_profile("mine.yaml", tmp_path)

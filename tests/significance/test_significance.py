@@ -171,27 +171,103 @@ def test_a_split_cut_is_unbiased_at_full_luminosity_and_its_error_covers():
     assert np.std(pulls) == pytest.approx(1.0, abs=0.35)
 
 
-def test_a_split_cut_does_not_profit_from_noise():
-    # scores without any separation, few events: choosing on the quoted events finds a fluctuation
-    same, split, flat = [], [], []
-    for seed in range(60):
+def noise(seed, *, replicas=100):
+    """Scores without any separation: Z the naive way, Z quoted on other events, and Z without a cut.
+
+    The naive way: choose and quote on the same events, no Monte Carlo error. With a relative background uncertainty a
+    tighter cut costs nothing, so every fluctuation of s/b looks like a gain.
+    """
+    rng = np.random.default_rng(seed)
+    args = (rng.random(1000), np.full(1000, 10.0), rng.random(1000), np.full(1000, 100.0))
+    options = {"background_uncertainty": 0.2, "min_effective_background": 10}
+    scan = scan_cuts(*args, **options, mc_statistics=False)
+    cut = split_best_cut(
+        *args[:2],
+        rng.random(1000) < 0.5,
+        *args[2:],
+        rng.random(1000) < 0.5,
+        **options,
+        replicas=replicas,
+        rng=rng,
+    )
+    return best_cut(scan).z, cut, float(scan.z[-1])
+
+
+def test_a_score_that_is_noise_gains_nothing_on_other_events():
+    found = [noise(seed) for seed in range(60)]
+    naive = np.array([z - none for z, _, none in found])
+    quoted = np.array([cut.z - none for _, cut, none in found])
+    errors = np.array([cut.z_error for _, cut, _ in found])
+    # a cut on noise only loses events: on other events it gains nothing beyond its error, on its own it seems to
+    assert naive.mean() > 1.5 * errors.mean()
+    assert np.mean(naive > errors) > 0.5
+    assert quoted.mean() < 0
+    assert np.mean(quoted < errors) > 0.95
+    assert (quoted < 2.5 * errors).all()
+
+
+@pytest.mark.parametrize("k", [2, 3, 5])
+def test_more_parts_quote_the_same(k):
+    rng = np.random.default_rng(5)
+    args = gaussians(rng, 20_000, 200_000)
+    parts = rng.integers(0, k, 20_000), rng.integers(0, k, 200_000)
+    options = {"background_uncertainty": 0.1, "min_effective_background": 10}
+    cut = split_best_cut(*args[:2], parts[0], *args[2:], parts[1], **options, replicas=60, rng=rng)
+    same = best_cut(scan_cuts(*args, **options))
+    assert cut.z == pytest.approx(same.z, abs=3 * cut.z_error)
+    assert cut.threshold == pytest.approx(same.threshold, abs=4 * cut.threshold_error)
+
+
+def test_the_bootstrap_knows_how_thresholds_and_significances_scatter():
+    options = {"background_uncertainty": 0.1, "min_effective_background": 20}
+    cuts = []
+    for seed in range(50):
         rng = np.random.default_rng(seed)
-        args = (rng.random(300), np.full(300, 0.1), rng.random(300), np.full(300, 0.3))
-        scan = scan_cuts(*args, background_uncertainty=0.0, min_effective_background=10)
-        same.append(best_cut(scan).z)
-        flat.append(scan.z[-1])
-        split.append(
-            split_best_cut(
-                *args[:2],
-                rng.random(300) < 0.5,
-                *args[2:],
-                rng.random(300) < 0.5,
-                background_uncertainty=0.0,
-                min_effective_background=10,
-            ).z
-        )
-    assert np.mean(same) > np.mean(flat)
-    assert np.mean(split) < np.mean(flat)
+        args = gaussians(rng, 1000, 10_000)
+        halves = rng.random(1000) < 0.5, rng.random(10_000) < 0.5
+        cuts.append(split_best_cut(*args[:2], halves[0], *args[2:], halves[1], **options, replicas=80, rng=rng))
+    for name in ("z", "threshold"):
+        true = np.std([getattr(cut, name) for cut in cuts])
+        assert np.median([getattr(cut, f"{name}_error") for cut in cuts]) == pytest.approx(true, rel=0.4), name
+
+
+def test_the_same_generator_gives_the_same_errors():
+    one, two = noise(3)[1], noise(3)[1]
+    assert one == two
+    assert np.isnan(noise(3, replicas=0)[1].threshold_error)
+
+
+def cumulative_bins(score_s, score_b, edges, floor):
+    """Cumulate histograms of the scores from the right, b at least the floor: the loop of many a study."""
+    best = (-1.0, None)
+    n_s, n_b = np.histogram(score_s, edges)[0], np.histogram(score_b, edges)[0]
+    for i in range(len(edges) - 1):
+        s, b = n_s[i:].sum(), n_b[i:].sum()
+        if b >= floor:
+            z = np.sqrt(2 * ((s + b) * np.log(1 + s / b) - s))
+            if z > best[0]:
+                best = z, edges[i]
+    return best
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("shape", [(3, 1.2), (8, 1)])  # a maximum inside, and one at the floor
+def test_the_loop_over_score_bins_is_reproduced_and_surpassed(seed, shape):
+    rng = np.random.default_rng(seed)
+    score_s, score_b = rng.beta(*shape, 20_000), rng.beta(1.2, 3, 400_000)
+    edges = np.linspace(0, 1, 26)
+    z, threshold = cumulative_bins(score_s, score_b, edges, 10)
+
+    def scanned(s, b):
+        options = {"background_uncertainty": 0.0, "min_effective_background": 10, "mc_statistics": False}
+        cut = best_cut(scan_cuts(s, np.ones(len(s)), b, np.ones(len(b)), **options))
+        return cut.threshold, cut.z
+
+    rounded = [edges[np.clip(np.searchsorted(edges, v, side="right") - 1, 0, 24)] for v in (score_s, score_b)]
+    assert scanned(*rounded) == (threshold, pytest.approx(z, rel=1e-12))
+    fine, z_fine = scanned(score_s, score_b)
+    assert z_fine >= z * (1 - 1e-13)
+    assert abs(fine - threshold) <= edges[1]
 
 
 def test_splitting_scales_both_halves_to_all_weights():
@@ -235,10 +311,14 @@ def test_bad_input_is_named():
         scan_cuts([], [], one, one, **options)
     with pytest.raises(ConfigurationError, match="background_uncertainty is -1"):
         scan_cuts(one, one, one, one, background_uncertainty=-1, min_effective_background=1)
-    with pytest.raises(InvalidEventsError, match="halves have shape"):
+    with pytest.raises(InvalidEventsError, match="parts have shape"):
         split_best_cut(one, one, [0, 1], one, one, [0], **options)
-    with pytest.raises(InvalidEventsError, match="weights of a half add up to 0"):
+    with pytest.raises(InvalidEventsError, match="weights of a part add up to 0"):
         split_best_cut(one, one, [0], one, one, [0], **options)
+    with pytest.raises(InvalidEventsError, match="signal is in 2 parts, background in 3; a cut is chosen on one"):
+        split_best_cut(np.ones(2), np.ones(2), [0, 1], np.ones(3), np.ones(3), [0, 1, 2], **options)
+    with pytest.raises(ConfigurationError, match="5 replicas need a random generator"):
+        split_best_cut(one, one, [0], one, one, [0], **options, replicas=5)
     with pytest.raises(EmptySelectionError, match="leaves no background in the other"):
         split_best_cut(np.ones(2), np.ones(2), [0, 1], [2.0, 0.0], np.ones(2), [0, 1], **options)
     with pytest.raises(InvalidEventsError, match="1 hypotheses but 0 cuts"):

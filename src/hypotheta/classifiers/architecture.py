@@ -49,12 +49,16 @@ class ConditionedNetworks(nn.Module):
         conditioning: how θ enters.
         generator: draws the initial weights (on the CPU); None leaves them at zero, to be loaded.
         outputs: numbers that come out for each event; 1 is the logit.
+        optional: columns of the k features that an event may not have, NaN then. A missing value enters as 0, the mean
+            once standardised, and whether it is there (1 or 0) as one more input.
     """
 
     x_offset: Tensor
     x_scale: Tensor
     theta_offset: Tensor
     theta_scale: Tensor
+    optional: Tensor
+    presence: Tensor
 
     def __init__(
         self,
@@ -65,14 +69,19 @@ class ConditionedNetworks(nn.Module):
         generator: torch.Generator | None,
         *,
         outputs: int = 1,
+        optional: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
         for name, size in (("x", features), ("theta", parameters)):
             self.register_buffer(f"{name}_offset", torch.zeros(size))
             self.register_buffer(f"{name}_scale", torch.ones(size))
+        if optional:
+            self.register_buffer("optional", torch.tensor(optional))
+            self.register_buffer("presence", torch.full((len(optional),), 0.5))
+        self.features, inputs = features, features + len(optional)
         self.members = config.ensemble
         self.activation = _ACTIVATIONS[config.activation]
-        widths = [features, *config.hidden, outputs]
+        widths = [inputs, *config.hidden, outputs]
         conditioned = config.hidden if conditioning == "affine" else config.hidden[:1]
         if not parameters:
             conditioned = ()
@@ -83,7 +92,7 @@ class ConditionedNetworks(nn.Module):
                 values.uniform_(-(fan_in**-0.5), fan_in**-0.5, generator=generator)
             return nn.Parameter(values)
 
-        fan_in = [features + (parameters if conditioned else 0), *config.hidden]
+        fan_in = [inputs + (parameters if conditioned else 0), *config.hidden]
         self.weight = nn.ParameterList(
             drawn(*shape, fan_in=n) for shape, n in zip(pairwise(widths), fan_in, strict=True)
         )
@@ -100,13 +109,29 @@ class ConditionedNetworks(nn.Module):
         for kind, values in (("offset", offset), ("scale", scale)):
             self.get_buffer(f"{name}_{kind}").copy_(torch.from_numpy(values))
 
+    def set_presence(self, share: NDArray[np.float64]) -> None:
+        """Set the share of the training events that have each optional feature, shape (k,).
+
+        What training could not learn from says nothing afterwards: a feature that no event had counts as missing, and
+        one that every event had counts as its mean where it is missing.
+        """
+        self.presence.copy_(torch.from_numpy(share))
+
     def forward(self, x: Tensor, theta: Tensor) -> Tensor:
         """Return the members' logits, (M, n), of x (n, d) at θ (n, q), or of own events for each member, (M, n, …)."""
         return self.from_standardised(*self.standardised(x, theta))
 
     def standardised(self, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """Return x and θ as the layers take them, in the same shapes."""
-        return (x - self.x_offset) / self.x_scale, (theta - self.theta_offset) / self.theta_scale
+        """Return x and θ as the layers take them; x (…, d) becomes (…, d + k) with k optional features."""
+        z, t = (x - self.x_offset) / self.x_scale, (theta - self.theta_offset) / self.theta_scale
+        return (z, t) if self.features == self.weight[0].shape[1] else (self._masked(z), t)
+
+    def _masked(self, z: Tensor) -> Tensor:
+        """Return standardised features with 0 for what is missing, and what is there (1 or 0) beside them."""
+        values = z[..., self.optional]
+        there = ~values.isnan() & (self.presence > 0)
+        z = z.index_copy(-1, self.optional, torch.where(there, values, 0.0))
+        return torch.cat([z, (there & (self.presence < 1)).to(z.dtype)], dim=-1)
 
     def from_standardised(self, x: Tensor, theta: Tensor) -> Tensor:
         """Return the members' logits as `forward`, from standardised x and θ."""
@@ -148,7 +173,8 @@ class ConditionedNetworks(nn.Module):
     def describe(self) -> str:
         """Return the list of layers and the number of weights of one member."""
         widths = [str(w.shape[2]) for w in self.weight]
-        inputs = f"{self.weight[0].shape[1]} features"
+        optional = self.weight[0].shape[1] - self.features
+        inputs = f"{self.features} features" + (f" ({optional} optional)" if optional else "")
         if len(self.shift):
             kind = "affine in" if len(self.scale) else "with"
             inputs += f" {kind} {self.shift[0].shape[1]} parameters"

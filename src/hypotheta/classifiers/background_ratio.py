@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hypotheta.classifiers.architecture import ConditionedNetworks
 from hypotheta.classifiers.config import OptimisationConfig
-from hypotheta.classifiers.networks import weighted_scale
+from hypotheta.classifiers.networks import presence, weighted_scale
 from hypotheta.classifiers.protocol import Progress
 from hypotheta.classifiers.storage import ModelState
 from hypotheta.classifiers.training import Batches, TensorSet, pick_device, train_networks
@@ -64,8 +64,12 @@ class BackgroundRatio:
         init_seed, order_seed, draw_seed, tuning_seed = (int(child.integers(2**63)) for child in rng.spawn(4))
         device = pick_device(self.config.device)
         pairs = [_Pairs(data) for data in (train, valid)]
-        networks = self._build(len(train.feature_names), len(space), torch.Generator().manual_seed(init_seed))
+        optional = tuple(train.feature_names.index(name) for name in train.optional)
+        generator = torch.Generator().manual_seed(init_seed)
+        networks = TaylorNetworks(len(train.feature_names), len(space), self.config, generator, optional=optional)
         networks.set_scale("x", *weighted_scale(pairs[0].data.x, pairs[0].weight))
+        if optional:
+            networks.set_presence(presence(pairs[0].data.x[:, optional], pairs[0].weight))
         nominal = space.array(space.nominal)
         networks.set_scale(
             "theta",
@@ -124,13 +128,12 @@ class BackgroundRatio:
         """Rebuild it from `state`."""
         ratio = cls(OptimisationConfig.model_validate(state.card["config"]))
         ratio.parameters, ratio.training = tuple(state.card["parameters"]), state.card["training"]
-        networks = ratio._build(len(state.arrays["x_offset"]), len(ratio.parameters), None)
+        optional = tuple(map(int, state.arrays.get("optional", ())))
+        sizes = len(state.arrays["x_offset"]), len(ratio.parameters)
+        networks = TaylorNetworks(*sizes, ratio.config, None, optional=optional)
         networks.load_state_dict({name: torch.from_numpy(array) for name, array in state.arrays.items()})
         ratio._networks = networks
         return ratio
-
-    def _build(self, features: int, parameters: int, generator: torch.Generator | None) -> "TaylorNetworks":
-        return TaylorNetworks(features, parameters, self.config, generator)
 
     @torch.inference_mode()
     def _terms(self, x: NDArray[np.float32]) -> Array:
@@ -158,15 +161,22 @@ class TaylorNetworks(ConditionedNetworks):
         parameters: number of parameters q.
         config: widths, activation, number of members.
         generator: draws the initial weights; None leaves them at zero, to be loaded.
+        optional: columns of the features that an event may not have.
     """
 
     def __init__(
-        self, features: int, parameters: int, config: OptimisationConfig, generator: torch.Generator | None
+        self,
+        features: int,
+        parameters: int,
+        config: OptimisationConfig,
+        generator: torch.Generator | None,
+        *,
+        optional: tuple[int, ...] = (),
     ) -> None:
         self.pairs = list(combinations_with_replacement(range(parameters), 2))
         self.size = parameters + len(self.pairs)
         # θ enters behind the last layer only
-        super().__init__(features, 0, config, "concatenated", generator, outputs=self.size)
+        super().__init__(features, 0, config, "concatenated", generator, outputs=self.size, optional=optional)
         self.register_buffer("theta_offset", torch.zeros(parameters))
         self.register_buffer("theta_scale", torch.ones(parameters))
 

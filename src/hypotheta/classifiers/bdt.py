@@ -25,7 +25,8 @@ class ParameterizedBDT(Classifier):
     Trees cannot be given a fresh θ for background at every round cheaply, so background is repeated ``draws`` times,
     each copy with other draws of θ and 1/draws of the weight. The logit is the raw margin: a step function of x and
     of θ, constant between the simulated hypotheses up to a step. Trees are defined for positive weights only, so
-    negative ones are refused unless the settings drop them or take their absolute value.
+    negative ones are refused unless the settings drop them or take their absolute value. Each split sends events
+    without its (optional) feature to the side where training wants them, xgboost's own way with missing values.
 
     Args:
         config: settings; None for the defaults.

@@ -95,7 +95,7 @@ def fill_cells(data: Dataset, point: ThetaPoint, config: MergedConfig, axes: Axe
     both = signal & nominal, background & nominal
     for mask, what in zip(both, ("signal", "background"), strict=True):
         if not mask.any():
-            raise InvalidEventsError(f"merged cells at {point}: the tuning events hold no nominal {what}")
+            raise InvalidEventsError(f"merged cells{point.at}: the tuning events hold no nominal {what}")
     weights = [np.abs(data.weight[mask]) for mask in both]
     cells = NestedCells.fit(
         np.concatenate([axes(data.x[mask], point) for mask in both]),
@@ -117,7 +117,7 @@ def fill_cells(data: Dataset, point: ThetaPoint, config: MergedConfig, axes: Axe
     for name, (low, high) in shifted_values(space, config.steps).items():
         up, down = (data.at(ThetaPoint({**space.nominal.values, name: value})) for value in (high, low))
         if not ((background & up).any() and (background & down).any()):
-            raise InvalidEventsError(f"merged cells at {point}: no background at {name} = {low:g} and {high:g}")
+            raise InvalidEventsError(f"merged cells{point.at}: no background at {name} = {low:g} and {high:g}")
         shifted[name] = (expected(up), expected(down), high - low)
     rates = {} if config.normalisation is None else {"normalisation": held(both[1])}
     counts = np.maximum(expected(nominal), 0.0)  # negative weights may leave a cell below zero

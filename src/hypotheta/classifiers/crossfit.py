@@ -201,7 +201,7 @@ class CrossFitted:
             Logits, shape (n, m).
         """
         features = self.signature.check_features(x)
-        points = np.asarray(thetas, dtype=np.float64).reshape(-1, len(self.space))
+        points = self.space.rows(thetas)
         self.signature.check_hull(points, extrapolate=extrapolate)
         logits = np.empty((len(features), len(points)))
         for i, rows in self._routes(event_id, len(features)):

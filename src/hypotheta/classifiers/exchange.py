@@ -44,14 +44,10 @@ _SCALE_RULE = (
 def export_onnx(network: ParameterizedNetwork, path: Path) -> None:
     """Write a network as an ONNX file, whole or not at all.
 
-    Inputs: ``features`` (batch, d) and, if the network sees any parameter, ``parameters`` (batch, q), both float32;
-    the standardisation is inside. Outputs: ``logit`` (batch,), the mean over an ensemble, and ``score`` (batch,) =
-    sigmoid(logit). Names, units and trained ranges of the inputs stand in the file's metadata as JSON under
-    ``inputs``, the whole card under ``card``.
-
-    Args:
-        network: a trained network.
-        path: where; an older file there is replaced.
+    Inputs: ``features`` (batch, d), NaN where an event does not have an optional one, and, if the network sees any
+    parameter, ``parameters`` (batch, q), both float32; the standardisation is inside. Outputs: ``logit`` (batch,), the
+    mean over an ensemble, and ``score`` (batch,) = sigmoid(logit). Names, units and trained ranges of the inputs stand
+    in the file's metadata as JSON under ``inputs``, the whole card under ``card``.
 
     Raises:
         ModelFileError: the file's logits differ from the network's by more than 1e-5 (relative above 1).
@@ -129,7 +125,11 @@ def _inputs(model: Classifier) -> dict[str, Any]:
         trained = signature.trained_at[:, signature.space.index(name)]
         unit = signature.space[name].unit
         parameters.append({"name": name, "unit": unit, "low": float(trained.min()), "high": float(trained.max())})
-    return {"features": list(signature.feature_names), "parameters": parameters}
+    return {
+        "features": list(signature.feature_names),
+        "optional_features": list(signature.optional),
+        "parameters": parameters,
+    }
 
 
 def _checked(network: ParameterizedNetwork, name: str) -> bytes:
@@ -140,6 +140,8 @@ def _checked(network: ParameterizedNetwork, name: str) -> bytes:
     rng, signature, arrays = np.random.default_rng(0), network.signature, network.state().arrays
     trained = signature.trained_at
     x = rng.normal(arrays["x_offset"], 2 * arrays["x_scale"], (500, len(signature.feature_names))).astype(np.float32)
+    optional = x[:, signature.optional_columns]
+    x[:, signature.optional_columns] = np.where(rng.random(optional.shape) < 0.3, np.nan, optional)
     theta = rng.uniform(trained.min(axis=0), trained.max(axis=0), (len(x), len(signature.space)))
     inputs = {"features": x}
     if signature.seen:
@@ -160,7 +162,7 @@ def _serialised(network: ParameterizedNetwork) -> bytes:
     """Return the graph: what `architecture.ConditionedNetworks` does, members as the first axis."""
     onnx = _require("onnx")
     graph = _Graph(onnx, network.state().arrays)
-    z = graph.affine("features", "x")
+    z = graph.masked(graph.affine("features", "x"), len(network.feature_names))
     theta = graph.affine("parameters", "theta") if network.signature.seen else ""
     layers = sum(name.startswith("weight.") for name in graph.arrays)
     for i in range(layers):
@@ -209,6 +211,20 @@ class _Graph:
     def affine(self, name: str, kind: str) -> str:
         """Standardise an input."""
         return self.node("Div", self.node("Sub", name, self.array(f"{kind}_offset")), self.array(f"{kind}_scale"))
+
+    def masked(self, z: str, features: int) -> str:
+        """Replace what is missing by 0 and append what is there, as `ConditionedNetworks` does."""
+        if "optional" not in self.arrays:
+            return z
+        columns, share = self.arrays["optional"], self.arrays["presence"]
+        seen = np.ones(features, dtype=np.bool_)
+        seen[columns] = share > 0
+        self.arrays |= {"seen": seen, "told": (share < 1).astype(np.float32), "zero": np.zeros(1, dtype=np.float32)}
+        there = self.node("And", self.node("Not", self.node("IsNaN", z)), self.array("seen"))
+        values = self.node("Where", there, z, self.array("zero"))
+        chosen = self.node("Gather", there, self.array("optional"), axis=1)
+        number = self.node("Cast", chosen, to=self.onnx.TensorProto.FLOAT)
+        return self.node("Concat", values, self.node("Mul", number, self.array("told")), axis=1)
 
     def model(self, inputs: dict[str, int]) -> Any:
         helper, number = self.onnx.helper, self.onnx.TensorProto.FLOAT

@@ -65,6 +65,9 @@ class Merged(Classifier):
     def _chosen(self, data: Dataset) -> Examples:
         """Return the events with the base's features and those that are axes, and their physics weights."""
         extra = () if isinstance(self.config.axes, str) else self.config.axes
+        for name in extra:
+            if name in data.optional:
+                raise ConfigurationError(f"axes: '{name}' is optional, and cells need a value in every event; drop it")
         names = dict.fromkeys((*self.base.feature_names, *extra))
         return Examples(data.with_features(list(names)), data.weight)
 

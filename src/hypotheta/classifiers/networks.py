@@ -21,13 +21,14 @@ from hypotheta.errors import ConfigurationError
 from hypotheta.hashing import digest, seed_of
 from hypotheta.parameters import ParameterSpace
 
-__all__ = ["ParameterizedNetwork", "weighted_scale"]
+__all__ = ["ParameterizedNetwork", "presence", "weighted_scale"]
 
 
 class ParameterizedNetwork(Classifier):
     """A fully connected network on features and θ, or an ensemble of them.
 
-    Features are standardised with the weighted mean and width of the training events, θ to [−1, 1] over its grid.
+    Features are standardised with the weighted mean and width of the training events, θ to [−1, 1] over its grid. Of
+    an optional feature only the present values count; a missing one enters as the mean, with an input that says so.
     Background gets a fresh θ from the prior at every epoch; for the tuning events it is drawn once, so that epochs
     are comparable. Negative event weights enter the loss with their sign: unbiased as long as every region of
     (x, θ) has a positive sum; they widen the spread of the gradients.
@@ -72,6 +73,8 @@ class ParameterizedNetwork(Classifier):
         columns = [space.index(name) for name in signature.seen]
         networks = self._build(signature, torch.Generator().manual_seed(init_seed))
         networks.set_scale("x", *weighted_scale(train.data.x, train.weight))
+        if signature.optional:
+            networks.set_presence(presence(train.data.x[:, signature.optional_columns], train.weight))
         networks.set_scale(
             "theta",
             np.array([(space[name].low + space[name].high) / 2 for name in signature.seen]),
@@ -123,6 +126,8 @@ class ParameterizedNetwork(Classifier):
             for kind, names in inputs.items()
             for name, offset, scale in zip(names, arrays[f"{kind}_offset"], arrays[f"{kind}_scale"], strict=True)
         }
+        for name, share in zip(self.signature.optional, arrays.get("presence", ()), strict=True):
+            scaler[name]["presence"] = float(share)
         return ModelState({**self._card(), "scaler": scaler}, arrays)
 
     @classmethod
@@ -142,7 +147,8 @@ class ParameterizedNetwork(Classifier):
 
     def _build(self, signature: Signature, generator: torch.Generator | None) -> ConditionedNetworks:
         sizes = len(signature.feature_names), len(signature.seen)
-        return ConditionedNetworks(*sizes, self.config, self.config.conditioning, generator)
+        optional = signature.optional_columns
+        return ConditionedNetworks(*sizes, self.config, self.config.conditioning, generator, optional=optional)
 
     def _logits(self, x: NDArray[np.float32], theta: NDArray[np.float64]) -> NDArray[np.float64]:
         logits = predict(self._trained, self._tensor(x), self._tensor(theta[:, self._columns]))
@@ -169,7 +175,28 @@ class ParameterizedNetwork(Classifier):
 def weighted_scale(
     x: NDArray[np.float32], weight: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return weighted mean and standard deviation of each column; a constant column has scale 1."""
+    """Return weighted mean and standard deviation of each column over its present (finite) values.
+
+    A constant column has scale 1, and so has one without any value. Where values are missing, weights count without
+    sign: those of a few events could add up to nothing.
+    """
+    present = np.isfinite(x)
+    partial = np.flatnonzero(~present.all(axis=0))
+    mean, scale = _scale(np.where(present, x, 0.0) if len(partial) else x, weight)
+    for j in partial:
+        rows = present[:, j] & (weight != 0)
+        if rows.any():
+            mean[j], scale[j] = (value[0] for value in _scale(x[rows, j, None], np.abs(weight[rows])))
+    return mean, scale
+
+
+def presence(x: NDArray[np.float32], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of the events with a weight that have each feature, shape (d,)."""
+    share: NDArray[np.float64] = (~np.isnan(x[weight != 0])).mean(axis=0)
+    return share
+
+
+def _scale(x: NDArray[np.float32], weight: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     mean = weight @ x / weight.sum()
     variance = weight @ (x - mean) ** 2 / weight.sum()
     # float32 rounding gives a constant column a tiny width; negative weights could give a negative variance

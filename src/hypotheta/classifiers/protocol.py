@@ -129,7 +129,8 @@ class Classifier(ABC):
         if prior is None:
             prior = ThetaPrior.from_dataset(*examples)
         self._training, self.exposure = {"events": len(learnt), "data_digest": learnt.digest()}, None
-        signature = Signature(learnt.feature_names, learnt.space, self._seen(learnt.space), learnt.signal_points)
+        seen = self._seen(learnt.space)
+        signature = Signature(learnt.feature_names, learnt.space, seen, learnt.signal_points, learnt.optional)
         self._fit(signature, examples, self._chosen(valid), prior, rng, progress=progress, checkpoint=checkpoint)
         self._signature = signature
         return self
@@ -157,7 +158,7 @@ class Classifier(ABC):
         """Return the logit of each event at θ.
 
         Args:
-            x: features, shape (n, d).
+            x: features, shape (n, d); NaN where an event does not have an optional one.
             theta: hypothesis, a row an event (n, p), one point (p,), or a `ThetaPoint` with all parameters.
             extrapolate: allow hypotheses outside the trained range.
 
@@ -207,7 +208,7 @@ class Classifier(ABC):
             Logits, shape (n, m).
         """
         features = self.signature.check_features(x)
-        points = np.asarray(thetas, dtype=np.float64).reshape(-1, len(self.space))
+        points = self.space.rows(thetas)
         self.signature.check_hull(points, extrapolate=extrapolate)
         return self._grid(features, points)
 

@@ -128,7 +128,7 @@ class QuantileScale:
         outside = ~((wanted >= low * (1 - 1e-9)) & (wanted <= high * (1 + 1e-9)))
         if outside.any():
             raise ConfigurationError(
-                f"background efficiency {wanted[outside][0]:g} at {theta}: the simulated background resolves "
+                f"background efficiency {wanted[outside][0]:g}{theta.at}: the simulated background resolves "
                 f"{low:.3g} … {high:.3g}; ask for one inside, or simulate more background"
             )
         pooled = self._at(self.quantiles, self.space.array(theta)).mean(axis=0)

@@ -24,7 +24,9 @@ from hypotheta.hashing import digest
 
 __all__ = ["FORMAT_VERSION", "ModelState", "interpreted", "read_model", "write_directory", "write_model"]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+#: version 2 knows no optional features, which is all that it lacks
+_READ = (2, 3)
 _CARD = "card.json"
 _ARRAYS = "arrays.safetensors"
 
@@ -119,10 +121,10 @@ def read_model(directory: Path) -> ModelState:
     """
     directory = Path(directory)
     card = _read_card(directory / _CARD)
-    if card.get("format_version") != FORMAT_VERSION:
+    if card.get("format_version") not in _READ:
         raise ModelFileError(
             f"{directory}: format version {card.get('format_version')}, this version of hypotheta reads "
-            f"{FORMAT_VERSION}; train it again, or use the version that wrote it"
+            f"{' and '.join(map(str, _READ))}; train it again, or use the version that wrote it"
         )
     contents = {}
     for name, expected in card.get("files", {}).items():

@@ -33,7 +33,7 @@ __all__ = [
 #: the order in which ``--help`` lists the verbs: the way of the data
 _VERBS = (
     *("init", "inspect", "generate", "features", "train", "score", "diagnose", "significance"),
-    *("templates", "limits", "fit", "report", "export"),
+    *("templates", "limits", "fit", "report", "tune", "trials", "export"),
 )
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hypotheta.cli.application import AnalysisPath, ClassifierName, Jobs, Out, app, each, load, on_analysis, threads
+from hypotheta.cli.application import AnalysisPath, At, ClassifierName, Jobs, Out, app, each, load, on_analysis, threads
 from hypotheta.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -99,23 +99,110 @@ def _score_ntuple(
 
 
 @app.command()
-def diagnose(analysis: AnalysisPath, out: Out = None) -> None:
+def diagnose(
+    analysis: Annotated[
+        Path | None, typer.Argument(help="Folder with an analysis.yaml, or the YAML file itself; none with --from.")
+    ] = None,
+    from_: Annotated[
+        Path | None, typer.Option("--from", help="Judge the ROC curves of this CSV file instead, as tables/roc.csv.")
+    ] = None,
+    background_uncertainty: Annotated[
+        float | None, typer.Option(help="With --from: relative uncertainty of the background, 0.1 where left out.")
+    ] = None,
+    min_effective_background: Annotated[
+        float | None, typer.Option(help="With --from: least effective background of a cut, 10 where left out.")
+    ] = None,
+    classifier: Annotated[str | None, typer.Option(help="With --from: only the curves of this classifier.")] = None,
+    at: Annotated[str | None, typer.Option(help="With --from: only those at a hypothesis, as in mass=850.")] = None,
+    out: Out = None,
+) -> None:
     """Measure the classifiers: separation, hold-outs, overtraining, calibration, sculpting, leakage; with verdicts.
 
     Example: `hypotheta diagnose analysis/ttbar`
+
+    Example: `hypotheta diagnose --from roc.csv --background-uncertainty 0.2 --at mass=1000`
+
+    The file may come from anywhere. It needs the columns `threshold`, `signal` and `background` (events that pass), or
+    `signal_efficiency` and `background_efficiency`, then with `total_signal` and `total_background` for a cut;
+    `signal_mc_error` and `background_mc_error` are used where they are there. Columns left of `threshold` name curves.
     """
+    only_from = {
+        "--background-uncertainty": background_uncertainty,
+        "--min-effective-background": min_effective_background,
+        "--classifier": classifier,
+        "--at": at,
+    }
+    if from_ is None:
+        if analysis is None:
+            raise ConfigurationError("say which analysis, as in 'hypotheta diagnose analysis/ttbar', or --from FILE")
+        for option, value in only_from.items():
+            if value is not None:
+                raise ConfigurationError(f"{option} goes with --from FILE; an analysis says it in its YAML file")
+        _diagnose_analysis(analysis, out)
+        return
+    if analysis is not None or out is not None:
+        raise ConfigurationError("--from FILE needs no analysis and writes nothing; leave ANALYSIS and --out away")
+    from hypotheta.parameters import ThetaPoint
+    from hypotheta.stages.roc_exchange import judge_file
+
+    print(
+        judge_file(
+            from_,
+            background_uncertainty=background_uncertainty,
+            min_effective_background=min_effective_background,
+            classifier=classifier,
+            at=None if at is None else ThetaPoint.parse(at).values,
+        )
+    )
+
+
+def _diagnose_analysis(path: Path, out: Path | None) -> None:
     from hypotheta.stages.diagnose import diagnose as stage
 
-    for verdict in stage(load(analysis, out), threads=threads()):
+    for verdict in stage(load(path, out), threads=threads()):
         print(verdict)
 
 
 @app.command()
-def significance(analysis: AnalysisPath, out: Out = None) -> None:
-    """Find the score cut with the largest Asimov significance for every hypothesis.
+def significance(
+    analysis: Annotated[
+        Path | None, typer.Argument(help="Folder with an analysis.yaml, or the YAML file itself; none with --signal.")
+    ] = None,
+    signal: Annotated[str | None, typer.Option(help="Expected signal events, as in 10 or 5,10,20.")] = None,
+    background: Annotated[str | None, typer.Option(help="Expected background events; with --signal.")] = None,
+    background_uncertainty: Annotated[
+        str | None, typer.Option(help="Relative uncertainty of the background, as in 0.1; several with --signal.")
+    ] = None,
+    at: At = None,
+    out: Out = None,
+) -> None:
+    """Find the score cut with the largest Asimov significance for every hypothesis; or work out numbers.
 
     Example: `hypotheta significance analysis/ttbar`
+
+    Example: `hypotheta significance analysis/ttbar --at mass=850 --background-uncertainty 0.2`
+
+    Example: `hypotheta significance --signal 10 --background 100 --background-uncertainty 0,0.05,0.1`
     """
+    if analysis is None:
+        if signal is None or background is None or at is not None:
+            raise ConfigurationError("name an analysis, or give numbers: --signal 10 --background 100")
+        from hypotheta.report import asimov_text
+
+        print(asimov_text(*map(_numbers, (signal, background, background_uncertainty or "0"))))
+        return
+    if signal is not None or background is not None:
+        raise ConfigurationError("--signal and --background are numbers of your own; leave the analysis out")
     from hypotheta.stages.significance import significance as stage
 
-    print(stage(load(analysis, out)))
+    uncertainty = None if background_uncertainty is None else _numbers(background_uncertainty)
+    if uncertainty is not None and len(uncertainty) != 1:
+        raise ConfigurationError(f"--background-uncertainty {background_uncertainty}: give one number with an analysis")
+    print(stage(load(analysis, out), background_uncertainty=uncertainty[0] if uncertainty else None, at=at))
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(item) for item in text.split(",")]
+    except ValueError as err:
+        raise ConfigurationError(f"'{text}' is no number and no list of numbers; write 10 or 5,10,20") from err

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hypotheta import __version__
-from hypotheta.cli import classifiers, limits, ntuples, samples  # noqa: F401  each adds its verbs
+from hypotheta.cli import classifiers, limits, ntuples, samples, trials  # noqa: F401  each adds its verbs
 from hypotheta.cli.application import app, settings
 from hypotheta.errors import HypothetaError
 from hypotheta.stages.progress import use_bars

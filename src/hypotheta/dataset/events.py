@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypotheta.errors import ConfigurationError, EmptySelectionError, InvalidEventsError, NonFiniteError, closest
-from hypotheta.features import FeatureTable
+from hypotheta.features import FeatureTable, usable
 from hypotheta.parameters import ParameterSpace, ThetaPoint
 
 __all__ = ["Dataset", "describe", "theta_points"]
@@ -19,7 +19,7 @@ class Dataset:
     """Labelled events with their hypothesis.
 
     Args:
-        x: features, shape (n, d), float32, finite.
+        x: features, shape (n, d), float32, finite; NaN where an event does not have an optional one.
         theta: hypothesis, shape (n, p): the true θ of signal; for background NaN in signal-kind columns and the
             applied shift in event-kind columns.
         y: class, shape (n,), 1 = signal, 0 = background.
@@ -29,9 +29,10 @@ class Dataset:
         samples: names of the samples.
         feature_names: names of the d features.
         space: the p parameters.
+        optional: names of the features that an event may not have.
 
     Raises:
-        NonFiniteError: a feature or weight is NaN or infinite.
+        NonFiniteError: a weight or a feature is infinite, or NaN where it is not optional.
         InvalidEventsError: shapes differ, a class is neither 0 nor 1, or θ breaks the rules above.
     """
 
@@ -44,6 +45,7 @@ class Dataset:
     samples: tuple[str, ...]
     feature_names: tuple[str, ...]
     space: ParameterSpace
+    optional: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_shapes()
@@ -64,12 +66,13 @@ class Dataset:
             raise InvalidEventsError(f"dataset: a sample index is outside the {len(self.samples)} samples")
 
     def _check_finite(self) -> None:
-        finite = np.isfinite(self.x)
-        if not finite.all():
-            row, column = np.argwhere(~finite)[0]
+        good = usable(self.x, self.feature_names, self.optional)
+        if not good.all():
+            row, column = np.argwhere(~good)[0]
+            declare = ", or declare the feature optional" if np.isnan(self.x[row, column]) else ""
             raise NonFiniteError(
                 f"dataset, sample '{self.samples[self.sample[row]]}': feature '{self.feature_names[column]}' is "
-                f"{self.x[row, column]} (event {self.event_id[row]}); cut such events away in the selection"
+                f"{self.x[row, column]} (event {self.event_id[row]}); cut such events away in the selection{declare}"
             )
         if not np.isfinite(self.weight).all():
             row = np.flatnonzero(~np.isfinite(self.weight))[0]
@@ -128,6 +131,7 @@ class Dataset:
             samples=samples,
             feature_names=names,
             space=space,
+            optional=tuple(name for name in names if any(name in table.optional for table, _, _ in filled)),
         )
 
     def __len__(self) -> int:
@@ -161,7 +165,8 @@ class Dataset:
             if name not in self.feature_names:
                 raise ConfigurationError(f"there is no feature '{name}'{closest(name, self.feature_names)}")
         columns = [self.feature_names.index(name) for name in names]
-        return replace(self, x=self.x[:, columns], feature_names=tuple(names))
+        optional = tuple(name for name in names if name in self.optional)
+        return replace(self, x=self.x[:, columns], feature_names=tuple(names), optional=optional)
 
     def restricted(self, values: Mapping[str, Sequence[float]]) -> "Dataset":
         """Return the events at some values of some parameters; background has every value of a signal-kind one.
@@ -203,6 +208,8 @@ class Dataset:
         state = hashlib.sha256()
         for item in fields(self):
             value = getattr(self, item.name)
+            if item.name == "optional" and not value:
+                continue  # the digest of data without them stays what it was
             state.update(np.ascontiguousarray(value).data if isinstance(value, np.ndarray) else repr(value).encode())
         return state.hexdigest()
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypotheta.dataset.events import Dataset, describe, theta_points
-from hypotheta.errors import EmptySelectionError, InvalidEventsError
+from hypotheta.errors import ConfigurationError, EmptySelectionError, InvalidEventsError
 
 __all__ = ["NegativeWeights", "training_weights"]
 
@@ -40,11 +40,16 @@ def training_weights(
 
     Raises:
         EmptySelectionError: there is no event.
+        ConfigurationError: events may lack the feature to be flat in, or there is none of its name.
         InvalidEventsError: a class is missing at an event-kind point, a group's total weight is not positive, or
             there are negative weights and they are refused.
     """
     if not len(dataset):
         raise EmptySelectionError("training weights: the dataset is empty; loosen the selection or simulate more")
+    if flat_in in dataset.optional:
+        raise ConfigurationError(
+            f"flat_in: '{flat_in}' is optional, and what is balanced in needs a value in every event; choose another"
+        )
     signed = _with_policy(dataset.weight, negative)
     event_points, event = theta_points(dataset.theta[:, dataset.space.columns("event")])
     balanced = _balanced(dataset, signed, event_points, event)

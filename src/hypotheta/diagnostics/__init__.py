@@ -2,7 +2,9 @@
 
 Which one do I use?
 
-- `roc` for curves, areas and their errors; `bootstrap` to compare two classifiers on the same events;
+- `roc` for curves, areas and their errors, `roc_table` for the yields behind them, to be passed on without the events;
+  `precision` for precision, recall and their average; `confusion` for what one cut makes of both classes;
+- `bootstrap` to compare two classifiers on the same events;
 - `folded` for areas of cross-fitted scores without a common scale;
 - `interpolation` to see whether one network for all θ holds where it was not trained;
 - `leakage` to see whether θ alone gives the label away in what a fit drew;
@@ -15,12 +17,16 @@ Which one do I use?
 __all__ = [
     "bootstrap",
     "calibration",
+    "confusion",
     "folded",
     "interpolation",
     "leakage",
     "overtraining",
+    "precision",
     "roc",
+    "roc_table",
     "sculpting",
+    "thinning",
     "verdicts",
     "weighted",
 ]

@@ -205,7 +205,10 @@ def closure(
     results = []
     for j, name in enumerate(names):
         found = given.get(name)
-        cuts = even_edges(x[signal, j], w[signal], bins=bins) if found is None else np.asarray(found, dtype=np.float64)
+        there = signal & ~np.isnan(x[:, j])
+        if found is None and not there.any():
+            continue
+        cuts = even_edges(x[there, j], w[there], bins=bins) if found is None else np.asarray(found, dtype=np.float64)
         results.append(_feature(name, cuts, (x[signal, j], w[signal]), (x[~signal, j], w_b), odds))
     error = float(np.sqrt(spread @ spread)) / total
     return ClosureResult(tuple(results), normalisation, error, effective_number(w_b * odds))

@@ -7,6 +7,7 @@ mean signal; equal scores count one half, exactly. Compare two classifiers on th
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor, isnan, log10
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +21,7 @@ __all__ = [
     "RocResult",
     "auc",
     "auc_with_error",
+    "checked_scores",
     "checked_weights",
     "influence",
     "mid_distribution",
@@ -31,10 +33,22 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its standard error."""
+    """A number with its standard error, NaN where it is not known.
+
+    Example:
+        >>> print(Estimate(13867.3, 148.7), "and", Estimate(3.1666, 0.2021), "and", Estimate(0.25, float("nan")))
+        13867 ± 149 and 3.17 ± 0.20 and 0.25
+    """
 
     value: float
     error: float
+
+    def __str__(self) -> str:
+        """Return the number with its error to two digits, at most to the unit."""
+        if isnan(self.error):
+            return f"{self.value:.6g}"
+        decimals = max(0, 1 - floor(log10(self.error))) if self.error > 0 else 1
+        return f"{self.value:.{decimals}f} ± {self.error:.{decimals}f}"
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,13 @@ class RocResult:
     background_efficiency: Array
     auc: float
     auc_error: float
+
+    @property
+    def rejection(self) -> Array:
+        """Background rejection 1/ε_b: how many background events are cut for one that passes; ∞ where none does."""
+        b = self.background_efficiency
+        result: Array = np.divide(1.0, b, out=np.full_like(b, np.inf), where=b != 0)
+        return result
 
 
 @dataclass(frozen=True)
@@ -92,7 +113,7 @@ class Ranking:
     """
 
     def __init__(self, score_s: ArrayLike, score_b: ArrayLike) -> None:
-        s, b = _scores(score_s, "signal"), _scores(score_b, "background")
+        s, b = checked_scores(score_s, "signal"), checked_scores(score_b, "background")
         self.order = np.argsort(b)
         ordered = b[self.order]
         # events below, and below or equal: their mean counts ties one half
@@ -144,7 +165,7 @@ def auc_with_error(score_s: ArrayLike, weight_s: ArrayLike, score_b: ArrayLike, 
     independent. Raises and arguments as `auc`.
     """
     w_s, w_b = checked_weights(score_s, weight_s, score_b, weight_b)
-    value, psi_s, psi_b = influence(_scores(score_s, "signal"), w_s, _scores(score_b, "background"), w_b)
+    value, psi_s, psi_b = influence(checked_scores(score_s, "signal"), w_s, checked_scores(score_b, "background"), w_b)
     return Estimate(value, float(np.sqrt(psi_s @ psi_s + psi_b @ psi_b)))
 
 
@@ -155,7 +176,7 @@ def roc(score_s: ArrayLike, weight_s: ArrayLike, score_b: ArrayLike, weight_b: A
     `auc`.
     """
     w_s, w_b = checked_weights(score_s, weight_s, score_b, weight_b)
-    s, b = _scores(score_s, "signal"), _scores(score_b, "background")
+    s, b = checked_scores(score_s, "signal"), checked_scores(score_b, "background")
     estimate = auc_with_error(s, w_s, b, w_b)
     threshold, group = np.unique(np.concatenate([-s, -b]), return_inverse=True)
     signal = np.bincount(group[: len(s)], w_s, len(threshold)).cumsum()
@@ -200,7 +221,8 @@ def mid_distribution(at: Array, scores: Array, weights: Array) -> Array:
     return result
 
 
-def _scores(values: ArrayLike, name: str) -> Array:
+def checked_scores(values: ArrayLike, name: str) -> Array:
+    """Return the scores of a class as a float array, checked; raises as `auc`."""
     scores = np.asarray(values, dtype=np.float64)
     if scores.ndim != 1:
         raise InvalidEventsError(f"{name} scores have shape {scores.shape}; give one number for every event")
@@ -218,7 +240,7 @@ def checked_weights(
     """Return both classes' weights as float arrays, checked against their scores; raises as `auc`."""
     checked = []
     for name, score, weight in (("signal", score_s, weight_s), ("background", score_b, weight_b)):
-        scores, w = _scores(score, name), np.asarray(weight, dtype=np.float64)
+        scores, w = checked_scores(score, name), np.asarray(weight, dtype=np.float64)
         if w.shape != scores.shape:
             raise InvalidEventsError(f"{name}: {scores.shape[0]} scores but weights of shape {w.shape}")
         if not np.isfinite(w).all():

@@ -4,6 +4,7 @@ Which one do I use? `read_events` for ntuples with objects, `read_features` for 
 (`load_profile` says which a format is), `read_tree` for files that this package made, `write_root` to make one.
 """
 
+from hypotheta.ntuples.factors import mean_factors
 from hypotheta.ntuples.files import read_metadata, read_tree, read_trees, tree_names
 from hypotheta.ntuples.flat import FeatureColumns, read_features
 from hypotheta.ntuples.profiles import load_profile, profile_names
@@ -19,6 +20,7 @@ __all__ = [
     "Profile",
     "file_info",
     "load_profile",
+    "mean_factors",
     "profile_names",
     "read_events",
     "read_features",

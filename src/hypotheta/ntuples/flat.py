@@ -1,6 +1,6 @@
 """Read flat ntuples: one row an event, columns that are features, θ and the class."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ class FeatureColumns:
     """Rows of a flat ntuple.
 
     Args:
-        features: feature → values, shape (n,), float32, finite, no sentinels.
+        features: feature → values, shape (n,), float32, finite, no sentinels; NaN where an optional one is missing.
         theta: parameter → its value in each row, shape (n,). In a background row, that of a signal-kind parameter is
             a mere hypothesis.
         is_signal: the class, shape (n,).
@@ -63,7 +63,7 @@ class FeatureColumns:
         return {float(value): self.select(row == i) for i, value in enumerate(values)}
 
 
-def read_features(path: Path, profile: FeatureProfile) -> FeatureColumns:
+def read_features(path: Path, profile: FeatureProfile, *, optional: Collection[str] = ()) -> FeatureColumns:
     """Read a flat ntuple, whose columns are features already.
 
     The event number is a hash of the leaves that the profile names for it; they must be those that no variation moves,
@@ -72,15 +72,17 @@ def read_features(path: Path, profile: FeatureProfile) -> FeatureColumns:
     Args:
         path: the file.
         profile: its format.
+        optional: features that an event may not have: a declared sentinel is NaN there.
 
     Returns:
-        All rows; those with a declared sentinel are left out where the profile says ``missing: drop``. Parameters
+        All rows; those with a declared sentinel of another feature are left out where the profile says ``missing:
+        drop``. Parameters
         are rounded to six digits, as files hold them in single precision (0.95 reads as 0.949999988).
 
     Raises:
         InputFileError: when the file is missing or damaged, or the class is neither 0 nor 1.
         MissingBranchError: when a tree or branch is not there.
-        NonFiniteError: when a leaf holds NaN or infinity, or a declared sentinel where it may not.
+        NonFiniteError: when a leaf holds infinity, or NaN or a declared sentinel where it may not.
     """
     with opened(path) as file:
         tree = Tree.find(file, path, profile.tree)
@@ -92,7 +94,7 @@ def read_features(path: Path, profile: FeatureProfile) -> FeatureColumns:
         wanted = [*features.values(), *theta.values(), target, *event_id, *([weight] if weight is not None else [])]
         leaves = {name: one_a_row(tree, name, values) for name, values in tree.read(wanted).items()}
         n = len(tree)
-    kept = _present(path, profile, {name: leaves[name] for name in features.values()})
+    values, kept = _present(path, profile, {name: leaves[leaf] for name, leaf in features.items()}, optional, features)
     for name in (*theta.values(), target, *([weight] if weight is not None else [])):
         _check_finite(path, name, leaves[name])
     label = leaves[target]
@@ -105,7 +107,7 @@ def read_features(path: Path, profile: FeatureProfile) -> FeatureColumns:
     else:
         number = hash64(seed_of(path.name), np.arange(n))
     return FeatureColumns(
-        features={name: leaves[leaf].astype(np.float32) for name, leaf in features.items()},
+        features=values,
         theta={name: _six_digits(leaves[leaf]) for name, leaf in theta.items()},
         is_signal=label == 1,
         weight=leaves[weight].astype(np.float64) if weight is not None else np.ones(n),
@@ -113,27 +115,41 @@ def read_features(path: Path, profile: FeatureProfile) -> FeatureColumns:
     ).select(kept)
 
 
-def _present(path: Path, profile: FeatureProfile, leaves: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
-    """Return the rows without sentinels, shape (n,)."""
-    kept = np.ones(len(next(iter(leaves.values()))), dtype=np.bool_)
-    for name, values in leaves.items():
-        _check_finite(path, name, values)
-        missing = np.isin(values, np.asarray(profile.sentinels, dtype=values.dtype))
+def _present(
+    path: Path,
+    profile: FeatureProfile,
+    columns: Mapping[str, NDArray[Any]],
+    optional: Collection[str],
+    leaves: Mapping[str, str],
+) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.bool_]]:
+    """Return the features with NaN for what is missing, and the rows that lack only what they may, shape (n,)."""
+    found, kept = {}, np.ones(len(next(iter(columns.values()))), dtype=np.bool_)
+    for name, values in columns.items():
+        missing = np.isin(values, np.asarray(profile.sentinels_of(name), dtype=values.dtype))
+        if name in optional:
+            missing |= np.isnan(values)
+            _check_finite(path, leaves[name], np.where(missing, 0, values))
+            found[name] = np.where(missing, np.nan, values).astype(np.float32)
+            continue
+        _check_finite(path, leaves[name], values, remedy=f", or declare the feature '{name}' optional in FEATURES")
         if missing.any() and profile.missing == "error":
             raise NonFiniteError(
-                f"{path}: leaf '{name}' holds the sentinel {values[missing][0]:g} of a missing value in "
-                f"{int(missing.sum())} of {len(values)} rows; write 'missing: drop' into the profile to leave these out"
+                f"{path}: leaf '{leaves[name]}' holds the sentinel {values[missing][0]:g} of a missing value in "
+                f"{int(missing.sum())} of {len(values)} rows; declare the feature '{name}' optional in FEATURES, or "
+                "write 'missing: drop' into the profile to leave these rows out"
             )
+        found[name] = values.astype(np.float32)
         kept &= ~missing
-    return kept
+    return found, kept
 
 
-def _check_finite(path: Path, name: str, values: NDArray[Any]) -> None:
+def _check_finite(path: Path, name: str, values: NDArray[Any], *, remedy: str = "") -> None:
     finite = np.isfinite(values)
     if not finite.all():
         raise NonFiniteError(
             f"{path}: leaf '{name}' is {values[~finite][0]} in {int((~finite).sum())} of {len(values)} rows "
             f"(first: row {int(np.argmin(finite))}); correct the ntuple"
+            + (remedy if np.isnan(values[~finite]).all() else "")
         )
 
 

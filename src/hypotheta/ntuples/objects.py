@@ -1,6 +1,6 @@
 """Objects out of branches: what a profile says of jets, leptons and missing momentum, applied to columns of a file."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import awkward as ak
@@ -11,6 +11,7 @@ from hypotheta import units
 from hypotheta.errors import InputFileError
 from hypotheta.events import Events, flat, missing_momentum, objects
 from hypotheta.hashing import hash64, seed_of
+from hypotheta.ntuples.factors import factor_branches, read_factors
 from hypotheta.ntuples.files import Tree, one_a_row
 from hypotheta.ntuples.schema import EventProfile, JetBranches, LeptonBranches
 
@@ -51,13 +52,14 @@ class EventReader:
         MissingBranchError: when the file has none of the alternatives of something that is needed.
     """
 
-    def __init__(self, tree: Tree, profile: EventProfile) -> None:
+    def __init__(self, tree: Tree, profile: EventProfile, weights: Collection[str] = ()) -> None:
         self.tree = tree
+        self.rules = {name: profile.weights[name] for name in weights}
         self.profile = profile
         self.unit = float(getattr(units, profile.unit))
         roles = [(role, tree.first_of(role.names, optional=not role.needed)) for role in profile.roles(tree.branches)]
         self.found = {role.name: name for role, name in roles if name is not None}
-        self.branches = list(self.found.values())
+        self.branches = [*self.found.values(), *factor_branches(tree, self.rules)]
 
     def events(self, columns: Columns, start: int = 0) -> Events:
         """Make events of columns; ``start`` is the row of the file that they begin with.
@@ -70,12 +72,14 @@ class EventReader:
         doubt = unit_doubt(flat(jets.pt))
         if doubt is not None:
             raise InputFileError(f"{self.tree.path}: {doubt}")
+        weight = self._row(columns, "weight").astype(np.float64) if "weight" in self.found else np.ones(n)
         return Events(
             jets=jets,
             leptons=leptons,
             met=self._met(columns, jets, leptons),
-            weight=self._row(columns, "weight").astype(np.float64) if "weight" in self.found else np.ones(n),
+            weight=weight,
             event_id=self._event_id(columns, n, start),
+            factors=read_factors(self.tree, self.rules, columns, weight),
         )
 
     def _row(self, columns: Columns, role: str) -> NDArray[Any]:

@@ -1,6 +1,6 @@
 """Read ntuples with objects, by their format's profile; `hypotheta.ntuples.flat` reads those with features."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,12 +78,15 @@ def _runs(tree: Tree, names: RunsBranches) -> tuple[float | None, float | None, 
     )
 
 
-def read_events(path: Path, profile: EventProfile, *, chunk: int = 100_000) -> Iterator[Events]:
+def read_events(
+    path: Path, profile: EventProfile, *, chunk: int = 100_000, weights: Collection[str] = ()
+) -> Iterator[Events]:
     """Read the events of a file in chunks, only the branches that are needed.
 
     Args:
         path: the file.
         profile: its format.
+        weights: the weight variations of the profile to read as well; one with members becomes ``NAME__0``, ….
         chunk: events in a chunk; what is read does not depend on it.
 
     Yields:
@@ -97,7 +100,7 @@ def read_events(path: Path, profile: EventProfile, *, chunk: int = 100_000) -> I
     """
     with opened(path) as file:
         tree = Tree.find(file, path, profile.tree)
-        reader = EventReader(tree, profile)
+        reader = EventReader(tree, profile, weights)
         for start in range(0, max(len(tree), 1), chunk):
             columns = tree.read(reader.branches, start, min(start + chunk, len(tree)))
             try:

@@ -7,9 +7,11 @@ a mass or a charge, it may stand in place of a branch.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from hypotheta.errors import ConfigurationError, closest
 
 __all__ = [
     "Column",
@@ -21,8 +23,10 @@ __all__ = [
     "MetBranches",
     "Names",
     "Profile",
+    "Replacement",
     "Role",
     "RunsBranches",
+    "WeightVariation",
     "branch_of",
 ]
 
@@ -32,6 +36,7 @@ Names = Annotated[
     BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
     Field(min_length=1),
 ]
+Index = Annotated[int, Field(ge=0)]
 #: a branch, or one number for all objects
 Column = float | Names
 Slots = Annotated[
@@ -200,11 +205,58 @@ class RunsBranches(_Strict):
     jet_threshold_GeV: str | None = None
 
 
+class WeightVariation(_Strict):
+    """Weights of the generator for other scales, parton densities, showers.
+
+    ``up`` and ``down`` are members of the vector ``branch``, or branches of their own; with ``members`` a systematic
+    says how so many are combined. They are factors on the nominal weight where ``relative``, weights otherwise.
+    Factors are divided by their mean over all generated events, which a cross section knows already, unless
+    ``normalise`` is false; ``sums`` is the branch of the tree ``runs`` with these means, needed where events are
+    missing.
+    """
+
+    branch: str | None = None
+    up: str | Index | None = None
+    down: str | Index | None = None
+    members: Literal["all"] | Annotated[tuple[Index, ...], Field(min_length=1)] | None = None
+    relative: bool = True
+    normalise: bool = True
+    sums: str | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "WeightVariation":
+        sides = (self.up, self.down)
+        pair = all(side is not None for side in sides)
+        if pair == (self.members is not None) or (not pair and sides != (None, None)):
+            raise ValueError("give up and down, or members")
+        if self.branch is None and (self.members is not None or any(isinstance(side, int) for side in sides)):
+            raise ValueError("branch: a number is a member of a vector; name its branch")
+        if self.sums is not None and self.branch is None:
+            raise ValueError("sums: it has one number a member of the vector; name its branch")
+        return self
+
+
+class Replacement(_Strict):
+    """Events varied by who made the ntuple: branches that take the place of others, or a tree of their own."""
+
+    branches: Mapping[str, str] = Field(default_factory=dict)
+    tree: str | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> "Replacement":
+        if not self.branches and self.tree is None:
+            raise ValueError("name the branches that replace others, {nominal: varied}, or the tree")
+        return self
+
+
 class EventProfile(_Strict):
     """A format with objects: jets, leptons, missing momentum.
 
     ``sentinels`` are the numbers that stand for an object that is not there, where objects have ``slots``. Without
     ``event_id`` an event's number is a hash of the file's name and the row.
+
+    ``weights`` are weight variations by name. ``variations`` are events varied beforehand, by name with ``_up`` and
+    ``_down``, as ``jes_up: {branches: {Jet_pt: Jet_pt_jesTotalUp}}``.
     """
 
     level: Literal["events"]
@@ -217,6 +269,8 @@ class EventProfile(_Strict):
     event_id: tuple[str, ...] = ()
     sentinels: tuple[float, ...] = ()
     runs: RunsBranches | None = None
+    weights: Mapping[str, WeightVariation] = Field(default_factory=dict)
+    variations: Mapping[str, Replacement] = Field(default_factory=dict)
 
     def roles(self, branches: Collection[str]) -> Iterator[Role]:
         """Yield everything that is read from a file.
@@ -252,11 +306,43 @@ class EventProfile(_Strict):
         else:
             yield from (Role(f"met.{name}", (branch,)) for name, branch in chosen.pair.items())
 
+    def varied(self, name: str) -> "EventProfile":
+        """Return the profile that reads a variation.
+
+        Raises:
+            ConfigurationError: there is no such variation, or a branch that it replaces is not read.
+        """
+        if name not in self.variations:
+            raise ConfigurationError(f"the profile has no variation '{name}'{closest(name, self.variations)}; add it")
+        rule = self.variations[name]
+        replaced: set[str] = set()
+        content = _renamed(self.model_dump(exclude={"variations", "runs", "weights"}), rule.branches, replaced)
+        for branch in rule.branches.keys() - replaced:
+            raise ConfigurationError(
+                f"variations.{name}: the profile reads no branch '{branch}' that could be replaced"
+            )
+        own = {"runs": self.runs, "weights": self.weights, "tree": rule.tree or self.tree}
+        return EventProfile.model_validate({**content, **own})
+
+
+def _renamed(node: Any, names: Mapping[str, str], replaced: set[str]) -> Any:
+    """Replace names anywhere in the values of a mapping, and note which."""
+    if isinstance(node, Mapping):
+        return {key: _renamed(value, names, replaced) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_renamed(value, names, replaced) for value in node]
+    if isinstance(node, str) and node in names:
+        replaced.add(node)
+        return names[node]
+    return node
+
 
 class FeatureProfile(_Strict):
     """A flat format: one row an event, columns that are features, θ and the class.
 
-    ``sentinels`` are the numbers that stand for a missing value; rows that hold one are an error, or dropped.
+    ``sentinels`` are the numbers that stand for a missing value, of all features (a list) or by feature. In a feature
+    that the analysis declares optional they are NaN, as NaN itself is; elsewhere they are an error, or the row is
+    dropped.
     """
 
     level: Literal["features"]
@@ -266,8 +352,19 @@ class FeatureProfile(_Strict):
     target: Names
     weight: Names | None = None
     event_id: tuple[str, ...] = ()
-    sentinels: tuple[float, ...] = ()
+    sentinels: tuple[float, ...] | Mapping[str, tuple[float, ...]] = ()
     missing: Literal["error", "drop"] = "error"
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for name in self.sentinels if isinstance(self.sentinels, Mapping) else ():
+            if name not in self.features:
+                raise ValueError(f"sentinels: there is no feature '{name}'{closest(name, self.features)}")
+        return self
+
+    def sentinels_of(self, feature: str) -> tuple[float, ...]:
+        """Return the numbers that stand for a missing value of a feature."""
+        return self.sentinels.get(feature, ()) if isinstance(self.sentinels, Mapping) else self.sentinels
 
     def roles(self, branches: Collection[str]) -> Iterator[Role]:  # noqa: ARG002  alike for all profiles
         """Yield everything that is read from a file."""

@@ -101,7 +101,10 @@ def _collections(tree: str, columns: Mapping[str, Any]) -> dict[str, Any]:
             jagged.setdefault(name, {}).update({f: values[f] for f in ak.fields(values)})
         else:
             collection, _, field = name.partition("_")
-            jagged.setdefault(collection, {})[field or "value"] = values
+            if field:
+                jagged.setdefault(collection, {})[field] = values
+            else:  # a vector of its own, as LHEScaleWeight
+                plain[name] = ak.from_regular(values, axis=1)
     for collection, fields in jagged.items():
         plain.pop(f"n{collection}", None)  # written as the counter
         plain[collection] = _records(tree, collection, fields)

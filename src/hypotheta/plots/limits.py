@@ -1,28 +1,36 @@
-"""Limits on σ·B against one parameter of θ.
+"""Limits on σ·B against one parameter of θ, or at the one hypothesis that there is.
 
 Which one do I use? `brazil_band` for one discriminant with its expected ±1σ and ±2σ band; `compare_limits` for the
-median expected limits of several, with a ratio panel to the first.
+median expected limits of several, with a ratio panel to the first; `limit_rows` for the bands of several at one
+hypothesis.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hypotheta.errors import ConfigurationError
 from hypotheta.parameters import Parameter
+from hypotheta.plots.grids import entries, finish_grid
+from hypotheta.plots.rows import beside, styled_rows
 from hypotheta.plots.style import MARKERS, Label, colour, finish, styled, styled_figure
 from hypotheta.statistics.limits.results import LimitScan
 from hypotheta.statistics.limits.theory import TheoryCurve
 
-__all__ = ["brazil_band", "compare_limits"]
+__all__ = ["brazil_band", "compare_limits", "limit_rows"]
 
 # the field's habit is green and yellow; these two stay apart for colour-blind eyes and in grey
 _ONE_SIGMA, _TWO_SIGMA = "#607641", "#F5BB54"
 _THEORY = "#BD1F01"
 _AXIS = r"95 % CL limit on $\sigma \times B$ [pb]"
+# from this factor between the largest and the smallest limit on, rows have a logarithmic axis
+_SPAN = 30.0
+# matplotlib leaves it out of the legend
+_UNNAMED = "_nolegend_"
 _OBSERVED = {"asimov": "observed (Asimov)", "pseudo-data": "observed (pseudo-data)", "data": "observed"}
 
 
@@ -113,6 +121,43 @@ def compare_limits(
     return figure
 
 
+def limit_rows(scans: Sequence[LimitScan], *, theory: TheoryCurve | None = None, label: Label | None = None) -> Figure:
+    """Draw the expected limit of every discriminant with its ±1σ and ±2σ band, and the observed one if there is one.
+
+    The numbers beside a row are the expected limit, and the observed one.
+
+    Args:
+        scans: a scan a discriminant, all at the same one hypothesis, from top to bottom.
+        theory: a prediction to draw along; where it is right of the limit it is excluded.
+        label: text above the plot.
+
+    Raises:
+        ConfigurationError: when there is no scan, or limits at several hypotheses.
+    """
+    thetas = {point.theta for scan in scans for point in scan.points}
+    if len(thetas) != 1:
+        raise ConfigurationError(
+            f"rows of limits are those of one hypothesis, here are {len(thetas)}; draw several along their parameter "
+            "with compare_limits"
+        )
+    with styled():
+        figure, axes = styled_rows([scan.discriminant.replace("_", " ") for scan in scans])
+        for i, scan in enumerate(scans):
+            _band(axes, i, scan, first=i == 0)
+        if theory is not None:
+            axes.axvline(theory.at(next(iter(thetas))), color=_THEORY, linestyle="-.", label=theory.label)
+        drawn = [v for scan in scans for v in (*scan.points[0].band, scan.points[0].observed_pb) if v is not None]
+        log = bool(drawn) and max(drawn) > _SPAN * min(drawn)
+        if log:
+            axes.set_xscale("log")
+        axes.margins(x=0.08)
+        if not log:
+            axes.set_xlim(0.0, axes.get_xlim()[1])
+        axes.set_xlabel(_AXIS)
+        finish_grid(figure, label, legend=entries([axes]))
+    return figure
+
+
 def _axis(scan: LimitScan, parameter: Parameter) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the values of the parameter in rising order, and that order."""
     x = scan.parameter(parameter.name)
@@ -123,3 +168,19 @@ def _axis(scan: LimitScan, parameter: Parameter) -> tuple[NDArray[np.float64], N
 def _scale(*scans: LimitScan) -> str:
     """A logarithmic axis, unless no point converged and nothing can be drawn on one."""
     return "log" if any(np.isfinite(scan.column("expected_pb")).any() for scan in scans) else "linear"
+
+
+def _band(axes: Axes, i: int, scan: LimitScan, *, first: bool) -> None:
+    """Draw the band, the median and the observed limit of one row."""
+    (point,) = scan.points
+    low2, low1, median, high1, high2 = (np.nan if v is None else v for v in point.band)
+    bar: dict[str, Any] = {"height": 0.6, "linewidth": 0}
+    names = [r"expected $\pm 1\sigma$", r"expected $\pm 2\sigma$", "expected", _OBSERVED[point.data]]
+    one, two, middle, seen = names if first else [_UNNAMED] * len(names)
+    axes.barh(i, high2 - low2, left=low2, color=_TWO_SIGMA, zorder=1.0, label=two, **bar)
+    axes.barh(i, high1 - low1, left=low1, color=_ONE_SIGMA, zorder=1.1, label=one, **bar)
+    axes.vlines(median, i - 0.3, i + 0.3, color="black", linestyle="--", label=middle)
+    if point.observed_pb is not None:
+        axes.plot(point.observed_pb, i, "o", color="black", label=seen)
+    numbers = (point.expected_pb,) if point.observed_pb is None else (point.expected_pb, point.observed_pb)
+    beside(axes, i, " / ".join("failed" if v is None else f"{v:.3g} pb" for v in numbers))

@@ -29,6 +29,8 @@ def plot_matrix(
     bar_label: str,
     fmt: str = ".3f",
     errors: ArrayLike | None = None,
+    texts: Sequence[Sequence[str]] | None = None,
+    text_size: float = 11,
     limits: tuple[float, float] | None = None,
     diagonal: bool = False,
     colours: str = "viridis",
@@ -46,6 +48,8 @@ def plot_matrix(
         bar_label: what the numbers are, on the colour bar.
         fmt: how a number is written, as in ``format(number, fmt)``.
         errors: errors of the numbers, written under them, shape (rows, columns); None for none.
+        texts: what is written instead of the numbers, shape (rows, columns); None for the numbers.
+        text_size: of what is written, in points.
         limits: ends of the colour scale; the smallest and largest number when None.
         diagonal: whether the cells whose row and column are the same are framed.
         colours: name of matplotlib's colour map.
@@ -67,7 +71,7 @@ def plot_matrix(
         figure, (axes,) = styled_figure(size=size)
         shading = mpl.colormaps[colours].with_extremes(bad="#cccccc")
         mesh = axes.pcolormesh(values, cmap=shading, vmin=low, vmax=high, edgecolors="white", linewidth=1)
-        _write(axes, mesh, values, errors, fmt)
+        _write(axes, mesh, values, _texts(values, errors, fmt) if texts is None else texts, text_size)
         for i, row in enumerate(rows):
             for j in [j for j, column in enumerate(columns) if diagonal and column == row]:
                 axes.add_patch(Rectangle((j, i), 1, 1, fill=False, edgecolor="black", linewidth=2, zorder=3))
@@ -99,15 +103,19 @@ def _limits(
     return low, high
 
 
-def _write(axes: Axes, mesh: QuadMesh, values: Array, errors: Array | None, fmt: str) -> None:
+def _texts(values: Array, errors: Array | None, fmt: str) -> list[list[str]]:
+    if errors is None:
+        return [[format(value, fmt) for value in row] for row in values]
+    pairs = zip(values, errors, strict=True)
+    return [[f"{value:{fmt}}\n±{error:{fmt}}" for value, error in zip(*rows, strict=True)] for rows in pairs]
+
+
+def _write(axes: Axes, mesh: QuadMesh, values: Array, texts: Sequence[Sequence[str]], size: float) -> None:
     for i, j in np.argwhere(np.isfinite(values)):
         red, green, blue, _ = mesh.cmap(mesh.norm(values[i, j]))
         # black on light, white on dark: relative luminance, ITU-R BT.709
         ink = "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.45 else "white"
-        text = format(values[i, j], fmt)
-        if errors is not None:
-            text += f"\n±{format(errors[i, j], fmt)}"
-        axes.text(j + 0.5, i + 0.5, text, ha="center", va="center", color=ink, fontsize=11, linespacing=1.15)
+        axes.text(j + 0.5, i + 0.5, texts[i][j], ha="center", va="center", color=ink, fontsize=size, linespacing=1.15)
 
 
 def _name(value: float | str) -> str:

@@ -1,6 +1,6 @@
 """What an uncertain nuisance costs each discriminant, along a parameter."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hypotheta.errors import ConfigurationError
 from hypotheta.parameters import Parameter
 from hypotheta.plots.grids import entries, finish_grid, styled_grid
+from hypotheta.plots.rows import Row, plot_rows
 from hypotheta.plots.style import GREY, MARKERS, Label, colour, styled
 from hypotheta.statistics.limits.nuisances import NuisanceStudy, StudyPoint
 
@@ -34,7 +35,7 @@ class _Columns:
 
 def plot_nuisance_study(
     study: NuisanceStudy,
-    parameter: Parameter,
+    parameter: Parameter | None,
     *,
     groups: Sequence[Sequence[str]],
     mc_statistics: bool = True,
@@ -42,11 +43,13 @@ def plot_nuisance_study(
 ) -> Figure:
     """Draw limits over the reference's: a row of panels a group, a column with and one without the other nuisance.
 
+    At one hypothesis they are rows of one panel.
+
     The black line is the floor: the reference with the nuisance known. Bars are paired bootstrap errors.
 
     Args:
         study: the limits.
-        parameter: the one on the x axis.
+        parameter: the one on the x axis; None only at one hypothesis.
         groups: discriminants that are drawn in one panel; the reference itself is the line at 1.
         mc_statistics: whether MC statistics are nuisances.
         label: text above the plot.
@@ -59,6 +62,9 @@ def plot_nuisance_study(
         raise ConfigurationError("there is no discriminant to compare with the reference; give at least one")
     names = [name for group in groups for name in group]
     settings = study.settings
+    if parameter is None or len({point.theta for point in study.points}) == 1:
+        rows = [row for setting in settings for row in _rows(study, setting, names, mc_statistics)]
+        return plot_rows(rows, xlabel=f"Limit over that of {_words(study.reference)}", reference=1.0, label=label)
     with styled():
         width = 4.6 if len(settings) > 1 else 7.0
         figure, panels = styled_grid(len(groups) * len(settings), columns=len(settings), panel=(width, 3.1))
@@ -78,6 +84,17 @@ def plot_nuisance_study(
         figure.supylabel(f"Limit over that of {_words(study.reference)}", fontsize=14)
         finish_grid(figure, label, legend=entries(panels))
     return figure
+
+
+def _rows(study: NuisanceStudy, setting: tuple[str, ...], names: Sequence[str], mc_statistics: bool) -> Iterator[Row]:
+    """Yield the rows of one setting: the floor, and each discriminant."""
+    case = _setting(study, setting)
+    curves = {f"floor: {study.nuisance} known": study.floor(setting=setting, mc_statistics=mc_statistics)}
+    curves |= {_words(n): study.curve(n, setting=setting, mc_statistics=mc_statistics) for n in names}
+    for i, (name, points) in enumerate(curves.items()):
+        for p in points:
+            value = np.nan if p.ratio is None else p.ratio
+            yield Row(f"{name}\n{case}" if case else name, value, p.ratio_error, "black" if i == 0 else colour(i - 1))
 
 
 def _columns(points: Sequence[StudyPoint], parameter: Parameter) -> _Columns:

@@ -33,7 +33,7 @@ def plot_overtraining(
 
     Args:
         result: the scores of both samples and their distances.
-        edges: bin edges of the score. None: equal bins over the central 99 % of the test events.
+        edges: bin edges of the score. None: equal bins over the central 99 % of the test events, classes balanced.
         bins: their number.
         xlabel: what the score is.
         logy: whether the y axis is logarithmic.
@@ -43,7 +43,8 @@ def plot_overtraining(
         The figure.
     """
     if edges is None:
-        edges = even_edges(result.test.score, result.test.weight, bins=bins)
+        share = np.array([result.test.of_class(label)[1].sum() for label in (0, 1)])
+        edges = even_edges(result.test.score, result.test.weight / share[result.test.y], bins=bins)
     edges = checked_edges(edges, [])
     title = (
         f"KS p-value: signal {result.signal.p_value:.2g}, background {result.background.p_value:.2g}\n"

@@ -1,5 +1,7 @@
 """Any number with an error along a parameter, for several things that are compared.
 
+Where the parameter has one value only there is no line to draw: each series is a row then.
+
 The lower panel shows differences with errors of their own: those of two numbers from the same events are smaller than
 the errors above suggest, so they are given, never computed here (see `hypotheta.diagnostics.bootstrap`).
 """
@@ -14,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hypotheta.errors import ConfigurationError, TemplateError
+from hypotheta.plots.rows import Row, plot_rows
 from hypotheta.plots.style import GREY, MARKERS, Label, colour, finish, styled, styled_figure
 
 __all__ = ["Series", "plot_scan"]
@@ -65,6 +68,8 @@ def plot_scan(
 ) -> Figure:
     """Draw numbers along a parameter with error bars, and differences below them.
 
+    Without differences and cases, series at one and the same value of the parameter are drawn as rows.
+
     Args:
         series: what is compared, in the order of the legend.
         xlabel: label of the parameter, with its unit.
@@ -90,6 +95,11 @@ def plot_scan(
     """
     if not series:
         raise ConfigurationError("there is nothing to draw along a parameter; give at least one series")
+    if not differences and cases is None and len(_values(series)) == 1:
+        guide = float(_values(series)[0]) if reference == "identity" else reference
+        return plot_rows(
+            _rows(series), xlabel=ylabel, reference=guide, title=title, log=logy, from_zero=from_zero, label=label
+        )
     place = {one.name: i for i, one in enumerate(series)}
     with styled():
         lower = (1.4,) if differences else ()
@@ -122,8 +132,21 @@ def plot_scan(
     return figure
 
 
+def _values(series: Sequence[Series]) -> NDArray[np.float64]:
+    return np.unique(np.concatenate([np.asarray(one.x, dtype=np.float64) for one in series]))
+
+
+def _rows(series: Sequence[Series]) -> list[Row]:
+    """Return the point of each series that has one."""
+    return [
+        Row(one.name, float(one.y[0]), None if one.error is None else float(one.error[0]), one.colour)
+        for one in series
+        if len(one.x)
+    ]
+
+
 def _gap(series: Sequence[Series]) -> float:
-    values = np.unique(np.concatenate([np.asarray(one.x, dtype=np.float64) for one in series]))
+    values = _values(series)
     return float(np.diff(values).min()) if len(values) > 1 else 1.0
 
 

@@ -19,7 +19,7 @@ class ScoreDistribution:
 
     Args:
         name: the classifier.
-        hypothesis: where it was evaluated, as text.
+        hypothesis: where it was evaluated, as text; empty where there is one only.
         edges: bin edges of the output, rising, shape (bins + 1,).
         backgrounds: their distributions.
         signals: the distributions of the signal at this hypothesis (and of others, if they are to be compared).
@@ -55,5 +55,5 @@ def plot_scores(scores: ScoreDistribution, *, logy: bool = True, label: Label | 
         filled=len(scores.backgrounds),
         logy=logy,
         label=label,
-        title=f"{scores.name} at {scores.hypothesis}",
+        title=f"{scores.name} at {scores.hypothesis}" if scores.hypothesis else scores.name,
     )

@@ -1,16 +1,17 @@
 """Best cuts: significance along a parameter, and against the threshold at one hypothesis."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from hypotheta.errors import ConfigurationError
 from hypotheta.plots.scans import Series, plot_scan
-from hypotheta.plots.style import GREY, Label, colour, finish, styled, styled_figure
+from hypotheta.plots.style import GREY, MARKERS, Label, colour, finish, styled, styled_figure
 from hypotheta.significance import BestCut, CutScan, SignificanceScan
 
-__all__ = ["plot_cut_scan", "plot_significance"]
+__all__ = ["SmoothThreshold", "plot_cut_scan", "plot_significance", "plot_smooth_cut"]
 
 _POINTS = 2000
 
@@ -46,6 +47,52 @@ def plot_significance(
     return plot_scan(
         series, xlabel=xlabel, ylabel="Asimov significance Z", logy=logy, from_zero=True, title=title, label=label
     )
+
+
+@dataclass(frozen=True)
+class SmoothThreshold:
+    """The background efficiency of the best cuts along one parameter, and the smooth function through them.
+
+    Args:
+        name: the classifier.
+        theta: values of the parameter, shape (m,).
+        efficiency: of the best cut at each, shape (m,).
+        log_error: relative error of each, shape (m,).
+        smooth: the smooth function there, shape (m,).
+    """
+
+    name: str
+    theta: Sequence[float]
+    efficiency: Sequence[float]
+    log_error: Sequence[float]
+    smooth: Sequence[float]
+
+
+def plot_smooth_cut(found: Sequence[SmoothThreshold], *, xlabel: str, label: Label | None = None) -> Figure:
+    """Draw the background efficiency of the best cuts with errors, and the smooth function of θ that replaces them.
+
+    Args:
+        found: one a classifier, in the order of the legend.
+        xlabel: label of the parameter, with its unit.
+        label: text above the plot.
+
+    Raises:
+        ConfigurationError: when there is none.
+    """
+    if not found:
+        raise ConfigurationError("there is no smooth threshold to draw; give at least one")
+    with styled():
+        figure, (axes,) = styled_figure()
+        for i, one in enumerate(found):
+            y, error = np.asarray(one.efficiency), np.asarray(one.log_error)
+            bars = np.stack([y * (1 - np.exp(-error)), y * (np.exp(error) - 1)])
+            name = one.name.replace("_", " ")
+            axes.errorbar(one.theta, y, yerr=bars, fmt=MARKERS[i % len(MARKERS)], color=colour(i), label=name)
+            axes.plot(one.theta, one.smooth, color=colour(i))
+        axes.set(xlabel=xlabel, ylabel="background efficiency of the best cut", yscale="log")
+        axes.margins(x=0.03)
+        finish(figure, label, title="best cuts (points), smooth function of θ (lines)")
+    return figure
 
 
 def plot_cut_scan(

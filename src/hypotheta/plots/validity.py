@@ -36,7 +36,8 @@ def plot_injection(results: Sequence[InjectionResult], *, label: Label | None = 
         for i, result in enumerate(results):
             unit, shade, marker = max(result.injected), colour(i), MARKERS[i % len(MARKERS)]
             x = np.array(result.injected) / unit
-            name = f"{result.theta}: slope {result.slope:.3f} ± {result.slope_error:.3f}"
+            where = f"{result.theta}: " if result.theta.values else ""
+            name = f"{where}slope {result.slope:.3f} ± {result.slope_error:.3f}"
             y, error = np.array(result.mean) / unit, np.array(result.mean_error) / unit
             axes.errorbar(x, y, yerr=error, fmt=marker, color=shade, label=name)
             beside = x + 0.015 * (i - 0.5 * (len(results) - 1))
@@ -60,7 +61,8 @@ def plot_coverage(results: Sequence[Coverage], *, label: Label | None = None) ->
         ConfigurationError: when there is none.
     """
     _some(results)
-    names = [f"{', '.join(f'{v:g}' for v in r.theta.values.values())}\n{r.strength:g} × median" for r in results]
+    places = ["".join(f"{v:g}, " for v in r.theta.values.values()).removesuffix(", ") for r in results]
+    names = [f"{place}\n{r.strength:g} × median".lstrip() for place, r in zip(places, results, strict=True)]
     x = np.arange(len(results))
     with styled():
         figure, (axes,) = styled_figure(size=(9.0, 6.0))
@@ -72,7 +74,7 @@ def plot_coverage(results: Sequence[Coverage], *, label: Label | None = None) ->
         axes.plot([], [], "--", color=GREY, linewidth=1.4, label="expected")
         axes.set_xticks(x, names, fontsize=12)
         axes.tick_params(axis="x", which="minor", bottom=False, top=False)
-        axes.set(ylabel="share of limits above the truth", xlabel=f"{' '.join(results[0].theta.values)}, true μ")
+        axes.set(ylabel="share of limits above the truth", xlabel=", ".join([*results[0].theta.values, "true μ"]))
         axes.margins(x=0.05)
         finish(figure, label)
     return figure
@@ -107,7 +109,8 @@ def plot_shape_closure(results: Sequence[ShapeClosure], *, label: Label | None =
         axes.set(ylabel=f"{results[0].systematic} / nominal")
         axes.margins(x=0)
         below.set(xlabel=f"bin of {results[0].channel}", ylabel=r"difference / $\sqrt{b}$")
-        title = f"{results[0].theta}: interpolated (lines), shifted events (points)"
+        where = f"{results[0].theta}: " if results[0].theta.values else ""
+        title = f"{where}interpolated (lines), shifted events (points)"
         finish(figure, label, title=title, columns=3)
     return figure
 
@@ -127,18 +130,19 @@ def plot_global_significance(
     seen = p > 0
     with styled():
         figure, (axes,) = styled_figure()
-        name = f"{len(result.largest)} toys of {len(result.thetas)} hypotheses"
+        many = len(result.thetas) > 1
+        name = f"{len(result.largest)} toys of {f'{len(result.thetas)} hypotheses' if many else 'the hypothesis'}"
         axes.plot(z[seen], p[seen], color=colour(0), label=name)
         low = np.maximum(p - error, 0.2 / len(result.largest))
         axes.fill_between(z[seen], low[seen], (p + error)[seen], color=colour(0), alpha=0.3, linewidth=0)
-        crossings = [result.p_value_from_crossings(float(v)) for v in z]
-        axes.plot(
-            z, crossings, "--", color=colour(2), label=f"{result.crossings:.2f} up-crossings of {result.level:g}σ"
-        )
+        if many:
+            crossings = [result.p_value_from_crossings(float(v)) for v in z]
+            words = f"{result.crossings:.2f} up-crossings of {result.level:g}σ"
+            axes.plot(z, crossings, "--", color=colour(2), label=words)
         axes.plot(z, norm.sf(z), ":", color=GREY, label="local")
         if observed is not None:
             axes.axvline(observed, color="black", label="observed")
-        axes.set(xlabel="largest local Z", ylabel="p-value", yscale="log", xlim=(0.0, _MAX_Z))
+        axes.set(xlabel="largest local Z" if many else "local Z", ylabel="p-value", yscale="log", xlim=(0.0, _MAX_Z))
         finish(figure, label)
     return figure
 

@@ -46,7 +46,8 @@ def goodness_words(goodness: GoodnessOfFit, *, asimov: bool) -> str:
 
 def _one(summary: FitSummary) -> str:
     where = ", ".join(f"{name}={value:g}" for name, value in summary.theta.items())
-    lines = [f"{words(summary.discriminant)} at {where}, fit to {_DATA[summary.data]}: σ·B = {mu_words(summary)}"]
+    place = f" at {where}" if where else ""
+    lines = [f"{words(summary.discriminant)}{place}, fit to {_DATA[summary.data]}: σ·B = {mu_words(summary)}"]
     if summary.goodness is not None:
         lines.append(f"Goodness of fit: {goodness_words(summary.goodness, asimov=summary.data == 'asimov')}")
     if summary.ranking is not None:

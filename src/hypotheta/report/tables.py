@@ -1,6 +1,8 @@
 """Tables for the terminal."""
 
 import io
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,10 +10,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from hypotheta.errors import ConfigurationError
 from hypotheta.parameters import ParameterSpace
+from hypotheta.significance import asimov, simple, simple_total
 from hypotheta.statistics import LimitScan
+from hypotheta.statistics.limits.theory import TheoryCurve, strengths
 
-__all__ = ["limits_text", "new_table", "rendered", "significance_text", "words"]
+__all__ = ["asimov_text", "limits_text", "new_table", "rendered", "significance_text", "strength_text", "words"]
 
 
 def limits_text(scans: Sequence[LimitScan], space: ParameterSpace, luminosity_fb: float) -> str:
@@ -44,8 +49,27 @@ def limits_text(scans: Sequence[LimitScan], space: ParameterSpace, luminosity_fb
             cells.append(expected if point.observed_pb is None else f"{expected} / {point.observed_pb:.3f}")
         table.add_row(*values, *cells)
     failed = [(s.discriminant, p) for s in scans for p in s.points if p.status != "ok"]
-    notes = [f"{name} at {point.theta}: {point.status}" for name, point in failed]
+    notes = [f"{name}{point.theta.at}: {point.status}" for name, point in failed]
     return "\n".join([title, rendered(table), *notes])
+
+
+def strength_text(scan: LimitScan, theory: TheoryCurve) -> str:
+    """Return the limits of the one hypothesis over its prediction in a sentence.
+
+    Args:
+        scan: the limits of one discriminant.
+        theory: the prediction.
+    """
+    (point,) = scan.points
+    found = strengths(point, theory)
+    median = found["expected_mu"]
+    text = f"{words(scan.discriminant)}: μ = σ·B / {theory.at(point.theta):.4g} pb ({theory.label}) below "
+    text += "failed" if median is None else f"{median:.3g} expected"
+    band = [found[f"expected_{side}1_mu"] for side in ("minus", "plus")]
+    if None not in band:
+        text += f" ({band[0]:.3g} to {band[1]:.3g} within ±1σ)"
+    observed = found["observed_mu"]
+    return text if observed is None else f"{text}, {observed:.3g} observed ({point.data})"
 
 
 def significance_text(rows: Sequence[Mapping[str, Any]], space: ParameterSpace, luminosity_fb: float) -> str:
@@ -58,19 +82,48 @@ def significance_text(rows: Sequence[Mapping[str, Any]], space: ParameterSpace, 
     """
     table = new_table()
     columns = [p.column for p in space.of_kind("signal")]
-    for name in ("classifier", *columns, "threshold", "signal", "background", "Z"):
+    for name in ("classifier", *columns, "threshold", "signal", "background", "Z", "same_events", "no_cut"):
         table.add_column(words(name), justify="left" if name == "classifier" else "right")
     for row in rows:
         table.add_row(
             words(row["classifier"]),
             *(f"{row[c]:g}" for c in columns),
-            f"{row['threshold']:.4g}",
+            f"{row['threshold']:.3f} ± {row['threshold_error']:.2f}",
             f"{row['signal']:.4g}",
             f"{row['background']:.4g} ± {row['background_error']:.2g}",
             f"{row['z']:.3f} ± {row['z_error']:.3f}",
+            f"{row['z_same_events']:.3f}",
+            f"{row['z_no_cut']:.3f}",
         )
     title = f"Best score cuts, {luminosity_fb:g} fb⁻¹, chosen and quoted on different halves"
-    return f"{title}\n{rendered(table)}"
+    note = "same events: Z where the events that chose the threshold quote it, biased upwards; no cut: Z of all events."
+    return f"{title}\n{rendered(table)}\n{note}"
+
+
+def asimov_text(signal: Sequence[float], background: Sequence[float], uncertainty: Sequence[float]) -> str:
+    """Return the significance of numbers of events, a row each combination.
+
+    Args:
+        signal: expected signal events.
+        background: expected background events.
+        uncertainty: relative uncertainties of the background.
+
+    Raises:
+        ConfigurationError: a number for which there is no significance.
+    """
+    table = new_table()
+    for name in ("s", "b", "σ_b", "Z", "s/√b", "s/√(s+b)"):
+        table.add_column(name, justify="right")
+    for s, b, f in itertools.product(signal, background, uncertainty):
+        z = float(asimov(s, b, f * b))
+        if not math.isfinite(z):
+            raise ConfigurationError(
+                f"there is no significance of {s:g} on {b:g} ± {f * b:g} events; give finite numbers, signal and "
+                "uncertainty not negative, background positive"
+            )
+        simple_forms = (float(simple(s, b)), float(simple_total(s, b)))
+        table.add_row(*(f"{v:g}" for v in (s, b, f * b)), *(f"{v:.4f}" for v in (z, *simple_forms)))
+    return rendered(table)
 
 
 def new_table() -> Table:

@@ -1,6 +1,7 @@
 """The score cut with the largest significance: every threshold at once, and one to quote."""
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,7 +9,17 @@ from numpy.typing import ArrayLike, NDArray
 from hypotheta.errors import ConfigurationError, EmptySelectionError, InvalidEventsError, NonFiniteError
 from hypotheta.significance.asymptotics import asimov
 
-__all__ = ["BestCut", "CutScan", "SignificanceScan", "best_cut", "scan_cuts", "split_best_cut"]
+__all__ = [
+    "BestCut",
+    "CutScan",
+    "ScoredClass",
+    "SignificanceScan",
+    "best_cut",
+    "best_index",
+    "cut_at",
+    "scan_classes",
+    "scan_cuts",
+]
 
 Array = NDArray[np.float64]
 
@@ -23,7 +34,7 @@ class CutScan:
         signal_mc_error: their error √Σw² from the finite simulation.
         background: weighted background events that pass.
         background_mc_error: their error √Σw² from the finite simulation.
-        background_error: σ_b = √((f b)² + Σw²), the relative systematic f and the Monte Carlo error together.
+        background_error: σ_b = √((f b)² + Σw²), the relative systematic f and, if asked for, the Monte Carlo error.
         effective_background: (Σw)²/Σw² of the simulated background that passes.
         z: `asimov` significance; NaN where it has no answer.
         allowed: where the effective background reaches the floor and z is finite.
@@ -54,8 +65,9 @@ class BestCut:
         background: expected background events.
         background_error: the σ_b that entered Z: systematic and Monte Carlo error together.
         z: significance.
-        z_error: error of z from the finite simulation: linear propagation of √Σw² of signal and background at the
-            chosen threshold. How the threshold itself would move is left out: at a maximum that is second order.
+        z_error: error of z from the finite simulation. From a bootstrap, which chooses the threshold again, where there
+            was one; else linear propagation of √Σw² of signal and background at the chosen threshold.
+        threshold_error: error of the threshold from the same bootstrap; NaN without one.
     """
 
     threshold: float
@@ -64,6 +76,7 @@ class BestCut:
     background_error: float
     z: float
     z_error: float
+    threshold_error: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,7 @@ def scan_cuts(
     *,
     background_uncertainty: float,
     min_effective_background: float,
+    mc_statistics: bool = True,
 ) -> CutScan:
     """Evaluate the cut ``score ≥ t`` at every distinct score t, by one sort and cumulative sums.
 
@@ -104,6 +118,7 @@ def scan_cuts(
         background_uncertainty: relative systematic uncertainty f of the background.
         min_effective_background: least (Σw)²/Σw² of the background that a cut may leave: a tail of few heavy events
             predicts nothing.
+        mc_statistics: whether √Σw² of the background is a part of σ_b.
 
     Returns:
         The scan, thresholds falling.
@@ -114,9 +129,10 @@ def scan_cuts(
         ConfigurationError: when the uncertainty or the floor is negative or not finite.
         EmptySelectionError: when there is no signal or no background event at all.
     """
-    signal = _Class.checked("signal", score_s, weight_s)
-    background = _Class.checked("background", score_b, weight_b)
-    return _scan(signal, background, background_uncertainty, min_effective_background)
+    signal = ScoredClass.checked("signal", score_s, weight_s)
+    background = ScoredClass.checked("background", score_b, weight_b)
+    limits = background_uncertainty, min_effective_background
+    return scan_classes(signal, background, *limits, mc_statistics=mc_statistics)
 
 
 def best_cut(scan: CutScan) -> BestCut:
@@ -127,61 +143,12 @@ def best_cut(scan: CutScan) -> BestCut:
     Raises:
         EmptySelectionError: when no threshold satisfies the floor.
     """
-    return _cut_at(scan, _best_index(scan))
-
-
-def split_best_cut(
-    score_s: ArrayLike,
-    weight_s: ArrayLike,
-    half_s: ArrayLike,
-    score_b: ArrayLike,
-    weight_b: ArrayLike,
-    half_b: ArrayLike,
-    *,
-    background_uncertainty: float,
-    min_effective_background: float,
-) -> BestCut:
-    """Choose the cut on one half of the events, quote it on the other, swap, and average.
-
-    A half stands for the full simulation: with k = Σw(all)/Σw(half) per class, its sums Σw and Σw² are multiplied by k.
-    So yields are at full luminosity, and σ_b and the floor on the effective background refer to all simulated events.
-
-    Args:
-        score_s: signal scores, shape (n_s,).
-        weight_s: their physics weights, shape (n_s,).
-        half_s: the half each belongs to, two values (0/1 or boolean), from a hash of the event number, shape (n_s,).
-        score_b: background scores at the same hypothesis, shape (n_b,).
-        weight_b: their physics weights, shape (n_b,).
-        half_b: the half each belongs to, shape (n_b,).
-        background_uncertainty: see `scan_cuts`.
-        min_effective_background: see `scan_cuts`.
-
-    Returns:
-        Means over the two directions, each column by itself (so z is the mean of two Z, not the Z of the mean yields);
-        ``z_error`` is propagated from both halves.
-
-    Raises:
-        EmptySelectionError: when no threshold of a half satisfies the floor, or the other half is empty there.
-        InvalidEventsError: as `scan_cuts`, and when the weights of a half do not add up to a positive number.
-        NonFiniteError: as `scan_cuts`.
-        ConfigurationError: as `scan_cuts`.
-    """
-    signal = _Class.checked("signal", score_s, weight_s).halves(half_s)
-    background = _Class.checked("background", score_b, weight_b).halves(half_b)
-    first, second = (
-        _scan(s, b, background_uncertainty, min_effective_background) for s, b in zip(signal, background, strict=True)
-    )
-    quoted = [_quote(first, on=second), _quote(second, on=first)]
-    threshold, s, b, sigma, z = np.mean(
-        [[q.threshold, q.signal, q.background, q.background_error, q.z] for q in quoted], axis=0
-    )
-    z_error = np.hypot(quoted[0].z_error, quoted[1].z_error) / 2
-    return BestCut(float(threshold), float(s), float(b), float(sigma), float(z), float(z_error))
+    return cut_at(scan, best_index(scan))
 
 
 @dataclass(frozen=True)
-class _Class:
-    """Scored events of one class that stand for ``factor`` times as many."""
+class ScoredClass:
+    """Scored events of one class, shape (n,), that stand for ``factor`` times as many."""
 
     name: str
     score: Array
@@ -189,7 +156,8 @@ class _Class:
     factor: float = 1.0
 
     @classmethod
-    def checked(cls, name: str, score: ArrayLike, weight: ArrayLike) -> "_Class":
+    def checked(cls, name: str, score: ArrayLike, weight: ArrayLike) -> "ScoredClass":
+        """Check scores and weights; errors as `scan_cuts`."""
         score, weight = np.asarray(score, dtype=np.float64), np.asarray(weight, dtype=np.float64)
         if score.ndim != 1 or score.shape != weight.shape:
             raise InvalidEventsError(
@@ -204,23 +172,30 @@ class _Class:
                 raise NonFiniteError(f"{name}: the {what} of event {first} is {values[first]}; correct or drop it")
         return cls(name, score, weight)
 
-    def halves(self, half: ArrayLike) -> tuple["_Class", "_Class"]:
-        half = np.asarray(half).astype(bool)
-        if half.shape != self.score.shape:
+    def split(self, part: ArrayLike) -> list[tuple["ScoredClass", "ScoredClass"]]:
+        """Return, for each part, the events of the other parts and its own, each standing for all.
+
+        Args:
+            part: the part each event belongs to, at least two values, shape (n,).
+
+        Raises:
+            InvalidEventsError: shapes differ, there is one part only, or weights do not add up to a positive number.
+        """
+        part = np.asarray(part)
+        if part.shape != self.score.shape:
             raise InvalidEventsError(
-                f"{self.name}: halves have shape {half.shape}, scores {self.score.shape}; give one for every event"
+                f"{self.name}: parts have shape {part.shape}, scores {self.score.shape}; give one for every event"
             )
-        total = self.weight.sum()
-        parts = []
-        for mask in (~half, half):
-            part = float(self.weight[mask].sum())
-            if not part > 0 or not total > 0:
-                raise InvalidEventsError(
-                    f"{self.name}: the weights of a half add up to {part:g}; halves must come from a hash of the event "
-                    "number and hold more positive than negative weight"
-                )
-            parts.append(_Class(self.name, self.score[mask], self.weight[mask], float(total) / part))
-        return parts[0], parts[1]
+        return [(self._standing(part != own), self._standing(part == own)) for own in np.unique(part)]
+
+    def _standing(self, mask: NDArray[np.bool_]) -> "ScoredClass":
+        total, some = float(self.weight.sum()), float(self.weight[mask].sum())
+        if not some > 0 or not total > 0:
+            raise InvalidEventsError(
+                f"{self.name}: the weights of a part add up to {some:g}; parts must come from a hash of the event "
+                "number and hold more positive than negative weight"
+            )
+        return ScoredClass(self.name, self.score[mask], self.weight[mask], total / some)
 
     def passing(self, threshold: Array) -> tuple[Array, Array]:
         """Return Σw and Σw² of ``score ≥ threshold``, not multiplied by the factor."""
@@ -230,7 +205,10 @@ class _Class:
         return np.cumsum(weight)[count], np.cumsum(weight**2)[count]
 
 
-def _scan(signal: _Class, background: _Class, uncertainty: float, floor: float) -> CutScan:
+def scan_classes(
+    signal: ScoredClass, background: ScoredClass, uncertainty: float, floor: float, *, mc_statistics: bool = True
+) -> CutScan:
+    """Evaluate every cut on checked classes; arguments and errors as `scan_cuts`."""
     for what, value in (("background_uncertainty", uncertainty), ("min_effective_background", floor)):
         if not (np.isfinite(value) and value >= 0):
             raise ConfigurationError(f"{what} is {value}; give a finite number ≥ 0")
@@ -239,7 +217,7 @@ def _scan(signal: _Class, background: _Class, uncertainty: float, floor: float) 
     b, b2 = background.passing(threshold)
     k_s, k_b = signal.factor, background.factor
     s, b = k_s * s, k_b * b
-    sigma = np.hypot(uncertainty * b, np.sqrt(k_b * b2))
+    sigma = np.hypot(uncertainty * b, np.sqrt(k_b * b2) if mc_statistics else 0.0)
     effective = np.divide(b**2, k_b * b2, out=np.zeros_like(b), where=b2 > 0)
     z = asimov(s, b, sigma)
     return CutScan(
@@ -257,7 +235,8 @@ def _scan(signal: _Class, background: _Class, uncertainty: float, floor: float) 
     )
 
 
-def _best_index(scan: CutScan) -> int:
+def best_index(scan: CutScan) -> int:
+    """Return the position of the allowed threshold with the largest Z; raises as `best_cut`."""
     if not scan.allowed.any():
         raise EmptySelectionError(
             f"no threshold leaves {scan.min_effective_background:g} effective background events (all events have "
@@ -266,18 +245,8 @@ def _best_index(scan: CutScan) -> int:
     return int(np.argmax(np.where(scan.allowed, scan.z, -1.0)))
 
 
-def _quote(scan: CutScan, *, on: CutScan) -> BestCut:
-    threshold = scan.threshold[_best_index(scan)]
-    i = int(np.count_nonzero(on.threshold >= threshold)) - 1
-    if i < 0 or not np.isfinite(on.z[i]):
-        raise EmptySelectionError(
-            f"the cut score ≥ {threshold:g}, chosen on one half, leaves no background in the other; "
-            "simulate more background, or raise min_effective_background"
-        )
-    return replace(_cut_at(on, i), threshold=float(threshold))
-
-
-def _cut_at(scan: CutScan, i: int) -> BestCut:
+def cut_at(scan: CutScan, i: int) -> BestCut:
+    """Return one cut of a scan, with the error of Z by linear propagation."""
     s, b, sigma = scan.signal[i], scan.background[i], scan.background_error[i]
     return BestCut(
         threshold=float(scan.threshold[i]),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from hypotheta.catalogue import Catalogue, load_yaml, merged, validated
+from hypotheta.corrections import BTagCorrection, JetScaleCorrection, WeightFactors, jet_scale_variation, weight_factors
 from hypotheta.errors import (
     ConfigurationError,
     HypothetaError,
@@ -23,12 +24,14 @@ from hypotheta.errors import (
     MissingCrossSectionError,
     closest,
 )
-from hypotheta.events import OBJECT_VARIATIONS, Events
+from hypotheta.events import OBJECT_VARIATIONS, Events, ObjectVariation
 from hypotheta.features import FeatureSpec
 from hypotheta.hashing import digest
+from hypotheta.ntuples import load_profile
 from hypotheta.parameters import Parameter, ParameterSpace, ThetaPoint
 from hypotheta.selection import Selection
 from hypotheta.stages.config import AnalysisConfig
+from hypotheta.stages.files import file_digest
 
 __all__ = ["Analysis", "AnalysisCode", "Variation", "spread"]
 
@@ -57,16 +60,27 @@ class AnalysisCode(Protocol):
 
 @dataclass(frozen=True)
 class Variation:
-    """Object variations applied together to every event: (name of the object variation, value) each."""
+    """How every event is varied.
+
+    Args:
+        name: of the variation.
+        operations: variations of objects, applied together, and the value of each.
+        source: the variation of the profile whose branches or trees are read instead of the nominal ones.
+    """
 
     name: str
-    operations: tuple[tuple[str, float], ...] = ()
+    operations: tuple[tuple[ObjectVariation, float], ...] = ()
+    source: str | None = None
 
     def apply(self, events: Events) -> Events:
         """Return the varied events."""
-        for name, value in self.operations:
-            events = OBJECT_VARIATIONS[name].function(events, value)
+        for variation, value in self.operations:
+            events = variation.function(events, value)
         return events
+
+    def largest_jet_scale(self, pt: float) -> float:
+        """Return the largest factor on the momentum of a jet at a pt in GeV."""
+        return float(np.prod([variation.largest_scale(value, pt) for variation, value in self.operations]))
 
 
 @dataclass(frozen=True)
@@ -117,8 +131,8 @@ class Analysis:
             *((f"parameters.{n}.object", p.object) for n, p in self.config.parameters.items()),
             *((f"systematics.{n}.object", s.object) for n, s in self.config.systematics.items()),
         ]:
-            if name is not None and name not in OBJECT_VARIATIONS:
-                message = f"there is no object variation '{name}'{closest(name, OBJECT_VARIATIONS)}"
+            if name is not None and name not in self.object_variations:
+                message = f"there is no object variation '{name}'{closest(name, self.object_variations)}"
                 raise ConfigurationError(f"{self.path}: {where}: {message}")
         for name, systematic in self.config.systematics.items():
             for process in systematic.processes or ():
@@ -126,17 +140,28 @@ class Analysis:
                     known = closest(process, self.catalogue.processes)
                     message = f"there is no process '{process}' in the catalogue{known}"
                     raise ConfigurationError(f"{self.path}: systematics.{name}.processes: {message}")
-        _ = self.checked_hypotheses  # complains of hypotheses that are not there
+            for one in (n for pair in (systematic.samples or {}).items() for n in pair):
+                if one not in self.catalogue.samples:
+                    message = f"there is no sample '{one}'{closest(one, self.catalogue.samples)}"
+                    raise ConfigurationError(f"{self.path}: systematics.{name}.samples: {message}")
         names = [spec.name for spec in self.code.FEATURES]
         if self.config.observable.feature not in names:
             feature = self.config.observable.feature
             message = f"there is no feature '{feature}'{closest(feature, names)}"
             raise ConfigurationError(f"{self.path}: observable.feature: {message}")
+        if self.config.observable.feature in self.optional_features:
+            raise ConfigurationError(
+                f"{self.path}: observable.feature: '{self.config.observable.feature}' is optional, and an observable "
+                "needs a value in every event; choose a feature that every event has"
+            )
         for name, sample in self.catalogue.samples.items():
             if sample.kind != "data" and sample.cross_section_pb is None:
                 raise MissingCrossSectionError(
                     f"sample '{name}' has no cross section; write cross_section_pb (in pb) into the catalogue"
                 )
+        self._check_hypotheses()
+
+    def _check_hypotheses(self) -> None:
         for name in self.catalogue.names("signal"):
             for parameter in self.space.of_kind("signal"):
                 value = self.catalogue[name].theta.get(parameter.name)
@@ -144,6 +169,35 @@ class Analysis:
                     raise ConfigurationError(
                         f"{self.path}: sample '{name}' has {parameter.name} = {value}, outside the grid "
                         f"{parameter.low:g} … {parameter.high:g} of parameters.{parameter.name}"
+                    )
+        for theta in self.hypotheses:
+            self._check_one_signal(theta)
+        _ = self.checked_hypotheses  # complains of hypotheses that are not there
+        if self.config.diagnostics.interpolation is not None and len(self.held_out) < 2:
+            along = self.config.diagnostics.interpolation.along
+            raise ConfigurationError(
+                f"{self.path}: diagnostics.interpolation: '{along}' has one value, and without it nothing is left to "
+                "train on; give it more values, or leave interpolation out"
+            )
+        theory = self.config.limits.theory
+        if theory is None:
+            return
+        where, number = f"{self.path}: limits.theory.cross_section_pb", isinstance(theory.cross_section_pb, float)
+        if number and len(self.hypotheses) > 1:
+            raise ConfigurationError(f"{where}: one number is no curve; write {{value of the parameter: pb}}")
+        if not number and not len(self.space.of_kind("signal")):
+            raise ConfigurationError(f"{where}: the signal has no parameter; write one number in pb")
+
+    def _check_one_signal(self, theta: ThetaPoint) -> None:
+        """Complain of signals at one hypothesis that differ in a parameter which the analysis does not have."""
+        found: dict[str, tuple[str, float]] = {}
+        for name in self.signal_samples(theta):
+            for parameter, value in self.catalogue[name].theta.items():
+                other, known = found.setdefault(parameter, (name, value))
+                if known != value:
+                    raise ConfigurationError(
+                        f"{self.path}: signal samples '{other}' and '{name}' have {parameter} = {known:g} and "
+                        f"{value:g}, one hypothesis without parameters.{parameter}; choose one with samples, or add it"
                     )
 
     @cached_property
@@ -155,6 +209,11 @@ class Analysis:
                 for name, p in self.config.parameters.items()
             )
         )
+
+    @property
+    def optional_features(self) -> tuple[str, ...]:
+        """The features that an event may not have."""
+        return tuple(spec.name for spec in self.code.FEATURES if spec.optional)
 
     @cached_property
     def hypotheses(self) -> list[ThetaPoint]:
@@ -185,11 +244,40 @@ class Analysis:
         """Return the name of the variation that applies an event-kind point."""
         return NOMINAL if point.slug == self.space.nominal.slug else point.slug
 
+    @cached_property
+    def object_variations(self) -> Mapping[str, ObjectVariation]:
+        """The variations of objects by name: those of this package, and those of the analysis' corrections."""
+        own = {
+            name: jet_scale_variation(config, self.path.parent, where=f"{self.path}: corrections.{name}")
+            for name, config in self.config.corrections.items()
+            if isinstance(config, JetScaleCorrection)
+        }
+        for name in own.keys() & OBJECT_VARIATIONS.keys():
+            raise ConfigurationError(f"{self.path}: corrections.{name}: this name is kept; choose another")
+        return {**OBJECT_VARIATIONS, **own}
+
+    def weight_corrections(self, events: Events) -> dict[str, WeightFactors]:
+        """Return the factors of the analysis' corrections on the weights of selected events."""
+        return {
+            name: weight_factors(config, self.path.parent, events, where=f"{self.path}: corrections.{name}")
+            for name, config in self.config.corrections.items()
+            if not isinstance(config, JetScaleCorrection)
+        }
+
+    @property
+    def _correction_files(self) -> list[Path]:
+        corrections = self.config.corrections.values()
+        files = [c.file for c in corrections] + [
+            c.efficiency.file for c in corrections if isinstance(c, BTagCorrection)
+        ]
+        return [self.path.parent / file for file in files]
+
     def systematic_variations(self, name: str) -> tuple[str, str | None]:
         """Return the names of the up and down variations of an object systematic, None where there is no down."""
         systematic = self.config.systematics[name]
         if systematic.parameter is None:
-            return f"{name}_up", f"{name}_down" if systematic.down is not None else None
+            one_sided = systematic.samples is not None or (systematic.object is not None and systematic.down is None)
+            return f"{name}_up", None if one_sided else f"{name}_down"
         nominal = self.space.nominal.values
         up, down = (
             self.variation_of(ThetaPoint({**nominal, systematic.parameter: cast(float, value)}))
@@ -217,16 +305,19 @@ class Analysis:
                 pair = zip(self.systematic_variations(name), (systematic.up, systematic.down), strict=True)
                 for label, value in pair:
                     if label is not None and value is not None:
-                        found[label] = Variation(label, ((systematic.object, value),))
+                        found[label] = Variation(label, ((self.object_variations[systematic.object], value),))
+            if systematic.ntuple is not None:
+                for side in ("up", "down"):
+                    found[f"{name}_{side}"] = Variation(f"{name}_{side}", source=f"{systematic.ntuple}_{side}")
         return list(found.values())
 
     def variation_at(self, point: ThetaPoint) -> Variation:
         """Return what applies an event-kind point, on the grid or not."""
         return Variation(self.variation_of(point), self._operations(point))
 
-    def _operations(self, point: ThetaPoint) -> tuple[tuple[str, float], ...]:
+    def _operations(self, point: ThetaPoint) -> tuple[tuple[ObjectVariation, float], ...]:
         return tuple(
-            (cast(str, self.config.parameters[name].object), value)
+            (self.object_variations[cast(str, self.config.parameters[name].object)], value)
             for name, value in point.values.items()
             if value != self.space[name].nominal
         )
@@ -246,8 +337,10 @@ class Analysis:
             return spread(self.hypotheses, chosen)
         points = [point for point in map(ThetaPoint, chosen) if point in self.hypotheses]
         if not points:  # an analysis that extends another may have some of them only
-            known = ", ".join(f"({p})" for p in self.hypotheses)
-            raise ConfigurationError(f"{self.path}: diagnostics.hypotheses: none has a signal; choose of {known}")
+            known = ", ".join(f"({p})" if p.values else "{}" for p in self.hypotheses)
+            raise ConfigurationError(
+                f"{self.path}: diagnostics.hypotheses: none has a signal; choose of {known}, or say how many"
+            )
         return points
 
     @property
@@ -273,7 +366,7 @@ class Analysis:
         return np.random.default_rng(np.random.SeedSequence([self.config.seed, *(b for b in "/".join(names).encode())]))
 
     def digest(self, *sections: str) -> str:
-        """Return a digest of sections of the configuration; ``code`` and ``catalogue`` stand for their contents."""
+        """Return a digest of sections of the configuration; those that name files stand for their contents too."""
         content: dict[str, Any] = {}
         dump = self.config.model_dump(mode="json")
         for section in sections:
@@ -283,6 +376,10 @@ class Analysis:
             if section == "catalogue":  # how it is generated is the ntuple's own business
                 every = {name: {"generate"} for name in self.catalogue.samples}
                 content[section] = self.catalogue.model_dump(mode="json", exclude={"base": True, "samples": every})
+                profile = load_profile(self.catalogue.profile, self.catalogue.base)
+                content["profile"] = profile.model_dump(mode="json")
+            if section == "corrections":
+                content["files"] = [file_digest(path) for path in self._correction_files if path.is_file()]
         return digest(json.dumps(content, sort_keys=True).encode())[:16]
 
 

@@ -57,7 +57,7 @@ class Binner:
             return Bins(edges, f"{'its own' if own else 'ladder of background efficiencies'}, merged up to the floors")
         nearest = self._nearest_simulated(theta)
         edges = self._ladder(discriminant, theta, values, self._chosen(discriminant, nearest))
-        return Bins(edges, f"smallest expected limit at {nearest} with the signal of the other hypotheses")
+        return Bins(edges, f"smallest expected limit{nearest.at} with the signal of the other hypotheses")
 
     def _optimised(self, discriminant: str, theta: ThetaPoint) -> bool:
         """Tell whether bins are chosen for the limit.

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypotheta.errors import ConfigurationError, TemplateError
+from hypotheta.features import FeatureTable
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.binning import Binner
+from hypotheta.stages.config import SystematicConfig
 from hypotheta.stages.continuous import Interpolator
 from hypotheta.stages.store import Store
 from hypotheta.statistics import (
@@ -31,6 +33,7 @@ from hypotheta.statistics import (
     Workspace,
     build_workspace,
     check_templates,
+    combine_members,
     fill,
     shape_templates,
     yields_table,
@@ -39,8 +42,15 @@ from hypotheta.statistics import (
 __all__ = ["Built", "TemplateBuilder"]
 
 Array = NDArray[np.float64]
-#: a sample's events as they enter one variation: name of the variation, tree to read, weights of its events
-Filled = tuple[str, str, Array]
+
+
+class Filled(NamedTuple):
+    """Events as they enter one variation: its name, the sample and tree to read, the weights of the events."""
+
+    variation: str
+    sample: str
+    tree: str
+    weight: Array
 
 
 class Built(NamedTuple):
@@ -73,6 +83,7 @@ class TemplateBuilder:
         *,
         interpolated: bool = False,
         further: Sequence[Systematic] = (),
+        window: tuple[float, float] | None = None,
     ) -> Built:
         """Build the workspace of one discriminant and hypothesis.
 
@@ -81,8 +92,11 @@ class TemplateBuilder:
             theta: the hypothesis.
             interpolated: make the signal from the other hypotheses; needed where it was not simulated.
             further: systematics besides the analysis' own.
+            window: count the events between two values of the discriminant instead, in the region of the binning.
         """
         bins = {region: self.binner.bins(discriminant, theta, region) for region in self.regions}
+        if window is not None:
+            bins[self.binner.config.region] = Bins(np.array(window), "a window", closed=True)
         filled = self._fill(discriminant, theta, bins, interpolated)
         config = self._model(theta, further)
         findings = check_templates(filled, theta, config)
@@ -152,11 +166,13 @@ class TemplateBuilder:
         """Yield the templates of a region: process, variation, template."""
         signals = [] if interpolated else self.analysis.signal_samples(theta)
         for process, samples in self._processes([*self.backgrounds, *signals]).items():
-            for variation, template in self._templates(discriminant, theta, region, samples, bins):
+            filled = dict(self._templates(discriminant, theta, region, samples, bins))
+            for variation, template in self._without_noise(self._combined(filled), bins).items():
                 yield process, variation, template
         if interpolated:
             signal = self.signal_process(theta)
-            for variation, template in self.interpolator.templates(discriminant, theta, region, bins):
+            filled = dict(self.interpolator.templates(discriminant, theta, region, bins))
+            for variation, template in self._combined(filled).items():
                 yield signal, variation, template
 
     def yields(self) -> list[dict[str, str | float]]:
@@ -164,7 +180,9 @@ class TemplateBuilder:
         everywhere = ThetaPoint({})
         counted = {}
         for name in self.analysis.shown_samples:
-            for variation, tree, weight in self._variations(name):
+            for variation, read, tree, weight in self._variations(name):
+                if read != name or "__" in variation:  # counted as itself; a member of many
+                    continue
                 region = self.store.table(name, tree).region
                 for index, region_name in enumerate(self.store.table(name).regions):
                     chosen = weight[region == index]
@@ -185,28 +203,72 @@ class TemplateBuilder:
         return [n for i, n in enumerate(names) if any(np.any(t.region == i) for t in tables)]
 
     def _variations(self, sample: str) -> Iterator[Filled]:
-        """List how a sample is filled: nominal, object variations from trees of their own, weight variations."""
+        """List how a sample is filled: nominal, events varied in trees of their own, weights, other samples."""
         nominal = self.store.table(sample)
-        yield NOMINAL, NOMINAL, nominal.weight
-        if self.analysis.catalogue[sample].kind == "data":
+        yield Filled(NOMINAL, sample, NOMINAL, nominal.weight)
+        if self.analysis.catalogue[sample].kind not in ("signal", "background"):
             return
         process = self.analysis.catalogue[sample].process
         for name, systematic in self.analysis.config.systematics.items():
-            if systematic.processes is not None and process not in systematic.processes:
+            processes = self._affected(systematic)
+            if processes and process not in processes:
                 continue
             if systematic.weight is not None:
-                if systematic.weight not in nominal.factors:
-                    raise TemplateError(
-                        f"systematics.{name}: sample '{sample}' has no weight variation '{systematic.weight}'; "
-                        "return it from weight_variations in the analysis' code, or remove the systematic"
-                    )
-                up, down = nominal.factors[systematic.weight]
-                yield f"{name}_up", NOMINAL, nominal.weight * up
-                yield f"{name}_down", NOMINAL, nominal.weight * down
+                for variation, factor in self._factors(name, systematic, nominal):
+                    yield Filled(variation, sample, NOMINAL, nominal.weight * factor)
+            elif systematic.samples is not None:
+                other = systematic.samples.get(sample, sample)
+                yield Filled(f"{name}_up", other, NOMINAL, self.store.table(other).weight)
             else:
-                for variation in self.analysis.systematic_variations(name):
-                    if variation is not None:
-                        yield variation, variation, self.store.table(sample, variation).weight
+                for tree in self.analysis.systematic_variations(name):
+                    if tree is not None:
+                        yield Filled(tree, sample, tree, self.store.table(sample, tree).weight)
+
+    def _affected(self, systematic: SystematicConfig) -> tuple[str, ...]:
+        """Return the processes on which a systematic acts; none stands for all."""
+        if systematic.samples is None:
+            return systematic.processes or ()
+        return tuple(dict.fromkeys(self.analysis.catalogue[name].process for name in systematic.samples))
+
+    def _factors(self, name: str, systematic: SystematicConfig, nominal: FeatureTable) -> Iterator[tuple[str, Array]]:
+        """Yield the variations of a weight systematic and their factors: up and down, or many members."""
+        wanted = str(systematic.weight)
+        if systematic.combine is not None:
+            members = [key for key in nominal.factors if key.startswith(f"{wanted}__")]
+            yield from ((f"{name}__{i}", nominal.factors[key][0]) for i, key in enumerate(members))
+            if members:
+                return
+        if wanted not in nominal.factors:
+            many = any(key.startswith(f"{wanted}__") for key in nominal.factors)
+            raise TemplateError(
+                f"systematics.{name}: sample '{nominal.sample}' has "
+                + (
+                    f"many members of '{wanted}'; say how they are combined, combine: quadrature, rms or envelope"
+                    if many
+                    else f"no weight variation '{wanted}'; return it from weight_variations in the analysis' code, or "
+                    "remove the systematic"
+                )
+            )
+        up, down = nominal.factors[wanted]
+        yield f"{name}_up", up
+        yield f"{name}_down", down
+
+    def _without_noise(self, templates: dict[str, Template], bins: Bins) -> dict[str, Template]:
+        """Leave the variations of a thin process out of a window: shifts of its few events would be noise."""
+        nominal = templates[NOMINAL]
+        if not bins.closed or nominal.effective.sum() >= self.binner.config.min_effective_events:
+            return templates
+        return dict.fromkeys(templates, nominal)
+
+    def _combined(self, templates: dict[str, Template]) -> dict[str, Template]:
+        """Make one pair of templates out of the members of each source that has many."""
+        found = {variation: template for variation, template in templates.items() if "__" not in variation}
+        for name, systematic in self.analysis.config.systematics.items():
+            members = [template for variation, template in templates.items() if variation.startswith(f"{name}__")]
+            if members and systematic.combine is not None:
+                pair = combine_members(templates[NOMINAL], members, systematic.combine)
+                found |= dict(zip((f"{name}_up", f"{name}_down"), pair, strict=True))
+        return found
 
     def _templates(
         self, discriminant: str, theta: ThetaPoint, region: str, samples: list[str], bins: Bins
@@ -217,10 +279,10 @@ class TemplateBuilder:
         signal = self.analysis.catalogue[samples[0]].kind == "signal"
         scale = 1.0 / self.store.signal_cross_section(theta) if signal else 1.0
         for name in samples:
-            for variation, tree, weight in self._variations(name):
-                table = self.store.table(name, tree)
-                chosen = table.region == table.regions.index(region)
-                values = self.store.discriminant(discriminant, name, tree, point)
+            for variation, sample, tree, weight in self._variations(name):
+                table = self.store.table(sample, tree)
+                values = self.store.discriminant(discriminant, sample, tree, point)
+                chosen = (table.region == table.regions.index(region)) & bins.holds(values)
                 template = fill(values[chosen], weight[chosen] * scale, bins.edges)
                 total[variation] = total[variation] + template if variation in total else template
         yield from total.items()
@@ -237,8 +299,9 @@ class TemplateBuilder:
         for name, systematic in config.systematics.items():
             sides = (f"{name}_up", f"{name}_down")
             up, down = sides if systematic.weight is not None else self.analysis.systematic_variations(name)
-            processes = systematic.processes or ()
-            found.append(Shape(name, up, down, processes, normalisation_only=systematic.normalisation_only))
+            found.append(
+                Shape(name, up, down, self._affected(systematic), normalisation_only=systematic.normalisation_only)
+            )
         return tuple(found)
 
     @property
@@ -286,7 +349,7 @@ class TemplateBuilder:
         total = np.zeros(len(bins.edges) - 1)
         for name, weight in self.observed.items():
             table = self.store.table(name)
-            chosen = (table.region == table.regions.index(region)) & (weight != 0)
             values = self.store.discriminant(discriminant, name, NOMINAL, point)
+            chosen = (table.region == table.regions.index(region)) & (weight != 0) & bins.holds(values)
             total += fill(values[chosen], weight[chosen], bins.edges).values
         return total

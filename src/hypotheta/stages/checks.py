@@ -121,7 +121,7 @@ def verdicts(found: Iterable[Checks]) -> list[Verdict]:
             sculpting_verdict(one.sculpting),
         ]
         for verdict in each:
-            message = f"{one.classifier.replace('_', ' ')} at {one.theta}: {verdict.message}"
+            message = f"{one.classifier.replace('_', ' ')}{one.theta.at}: {verdict.message}"
             named = replace(verdict, name=f"{verdict.name}_{one.classifier}", message=message)
             known = worst.get(named.name)
             if known is None or severity(named) > severity(known):

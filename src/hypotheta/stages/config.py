@@ -9,12 +9,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from hypotheta.classifiers import ClassifierConfig
+from hypotheta.corrections import CorrectionConfig
 from hypotheta.errors import closest
 from hypotheta.parameters import Kind
+from hypotheta.significance import Direction
 from hypotheta.statistics.templates.shaping import Treatment
+from hypotheta.trials.space import Choices, Range
 
 __all__ = [
     "AnalysisConfig",
@@ -32,6 +35,7 @@ __all__ = [
     "SystematicConfig",
     "TheoryConfig",
     "TrainingConfig",
+    "TrialsConfig",
     "ValidityConfig",
 ]
 
@@ -57,7 +61,13 @@ class ParameterConfig(_Strict):
 
 
 class SystematicConfig(_Strict):
-    """One source of uncertainty on the templates: an event-kind parameter, an object or a weight variation.
+    """One source of uncertainty on the templates.
+
+    It is an event-kind ``parameter``, an ``object`` variation (of this package, or one under ``corrections``), a
+    ``weight`` variation (of the analysis' code, of ``corrections``, or of the ntuples), a variation whose events or
+    branches the ``ntuple`` holds (named in the profile), or other ``samples`` in place of the nominal ones, as
+    ``{ttbar: ttbar_herwig}``: a two-point variation, mirrored. A weight variation with members (PDF replicas, scales)
+    says how they are combined, bin by bin: ``quadrature`` of the shifts, their ``rms``, or their ``envelope``.
 
     Without ``down`` an object variation is one-sided and mirrored around the nominal template. With
     ``normalisation_only`` only the yield moves: a shape below the noise of the simulation would fake a constraint.
@@ -69,6 +79,9 @@ class SystematicConfig(_Strict):
     parameter: str | None = None
     object: str | None = None
     weight: str | None = None
+    ntuple: str | None = None
+    samples: Annotated[Mapping[str, str], Field(min_length=1)] | None = None
+    combine: Literal["quadrature", "rms", "envelope"] | None = None
     up: float | None = None
     down: float | None = None
     normalisation_only: bool = False
@@ -78,11 +91,16 @@ class SystematicConfig(_Strict):
 
     @model_validator(mode="after")
     def _one_source(self) -> "SystematicConfig":
-        sources = [s for s in (self.parameter, self.object, self.weight) if s is not None]
-        if len(sources) != 1:
-            raise ValueError("give exactly one of parameter, object, weight")
-        if self.weight is None and self.up is None:
+        given = [s for s in ("parameter", "object", "weight", "ntuple", "samples") if getattr(self, s) is not None]
+        if len(given) != 1:
+            raise ValueError("give exactly one of parameter, object, weight, ntuple, samples")
+        shifted = given[0] in ("parameter", "object")
+        if shifted and self.up is None:
             raise ValueError("give the value of the upward variation, up: NUMBER")
+        if not shifted and (self.up is not None or self.down is not None):
+            raise ValueError(f"up, down: they belong to a parameter or an object variation, not to {given[0]}")
+        if self.combine is not None and self.weight is None:
+            raise ValueError("combine: it belongs to a weight variation with members")
         if self.parameter is not None and self.down is None:
             raise ValueError("give the value of the downward variation, down: NUMBER")
         return self
@@ -130,10 +148,18 @@ class BinningConfig(_Strict):
 
 
 class SignificanceConfig(_Strict):
-    """The score cut: relative background uncertainty, and the floor on effective background events."""
+    """The score cut: relative background uncertainty, and the floor on effective background events.
+
+    Errors of thresholds and significances come from so many ``replicas``. With ``also`` the score is cut together with
+    features, ``{njet: ">=", met: ">="}``. ``counting_limits`` are set with the events that pass the best cut, beside
+    those of the shape.
+    """
 
     background_uncertainty: Fraction = 0.1
     min_effective_background: Annotated[float, Field(ge=0)] = 10.0
+    replicas: Annotated[int, Field(ge=2)] = 100
+    also: Mapping[Name, Direction] = Field(default_factory=dict)
+    counting_limits: bool = True
 
 
 class InterpolationConfig(_Strict):
@@ -181,7 +207,10 @@ class DiagnosticsConfig(_Strict):
 
 
 class DataConfig(_Strict):
-    """What stands in for data: nothing, the background Asimov set, or pseudo-data, with an injected signal or not."""
+    """What stands in for data: nothing, the background Asimov set, or pseudo-data, with an injected signal or not.
+
+    ``inject`` is a hypothesis, ``{}`` where the signal has no parameter.
+    """
 
     source: Literal["files", "pseudo", "asimov"] = "asimov"
     inject: Mapping[str, float] | None = None
@@ -189,9 +218,16 @@ class DataConfig(_Strict):
 
 
 class TheoryConfig(_Strict):
-    """A predicted σ·B in pb at values of the signal's first parameter: ``cross_section_pb: {500: 3.2, 1000: 0.2}``."""
+    """A predicted σ·B in pb at values of the signal's first parameter: ``cross_section_pb: {500: 3.2, 1000: 0.2}``.
 
-    cross_section_pb: Annotated[Mapping[float, Positive], Field(min_length=2)]
+    It is a number where there is one hypothesis.
+    """
+
+    cross_section_pb: Annotated[
+        Annotated[Mapping[float, Positive], Field(min_length=2), Tag("mapping")] | Annotated[Positive, Tag("number")],
+        # a complaint is then about what was written, not about the other form
+        Discriminator(lambda value: "mapping" if isinstance(value, Mapping) else "number"),
+    ]
     label: str = "theory"
 
 
@@ -200,7 +236,7 @@ class LimitsConfig(_Strict):
 
     ``grid`` adds hypotheses without simulation, as ``mass=400:1500:10``: their signal is interpolated. ``toys`` of each
     hypothesis at each of 12 values of μ replace asymptotic formulas; with 0 there are none. With a ``theory`` the
-    excluded range is quoted and drawn.
+    excluded range is quoted and drawn, and so are the limits over it.
     """
 
     confidence_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
@@ -267,12 +303,23 @@ class NuisanceStudyConfig(_Strict):
     replicas: Annotated[int, Field(gt=1)] = 100
 
 
+class TrialsConfig(_Strict):
+    """Where trainings are recorded: any database URL, and the study in it.
+
+    Without ``storage`` it is ``trials.db`` (SQLite) among the results, without ``study`` the one with the analysis'
+    name. A password is better kept in ``~/.pgpass`` than here.
+    """
+
+    storage: str | None = None
+    study: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+
 class AnalysisConfig(_Strict):
     """Everything that is a number or a name in an analysis.
 
     ``samples`` chooses samples of the catalogue by name or pattern. Without ``significance`` no cuts are scanned,
     without ``binning`` there are no templates and no limits: a study of classifiers needs neither. Without ``validity``
-    the limits are not tried with toys.
+    the limits are not tried with toys. ``tune`` says which settings of which classifier ``hypotheta tune`` may choose.
     """
 
     name: Name
@@ -290,6 +337,7 @@ class AnalysisConfig(_Strict):
     unblind: bool = False
     parameters: Mapping[Name, ParameterConfig]
     selection: Mapping[str, Any]
+    corrections: Mapping[Name, CorrectionConfig] = Field(default_factory=dict)
     systematics: Mapping[Name, SystematicConfig] = Field(default_factory=dict)
     training: TrainingConfig
     classifiers: Mapping[Name, ClassifierConfig]
@@ -302,6 +350,8 @@ class AnalysisConfig(_Strict):
     fit: FitConfig = FitConfig()
     validity: ValidityConfig | None = None
     nuisance_study: NuisanceStudyConfig | None = None
+    trials: TrialsConfig = TrialsConfig()
+    tune: Mapping[Name, Annotated[Mapping[Name, Range | Choices], Field(min_length=1)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _references(self) -> "AnalysisConfig":
@@ -335,6 +385,7 @@ class AnalysisConfig(_Strict):
                     )
         _check_diagnostics(self)
         _check_nuisance_study(self)
+        _check_tune(self)
         if "observable" in self.classifiers:
             raise ValueError("classifiers.observable: this name is kept for the analysis' own variable")
         return self
@@ -359,6 +410,24 @@ def _check_nuisance_study(config: AnalysisConfig) -> None:
     if options.reference not in config.discriminants:
         known = closest(options.reference, config.discriminants)
         raise ValueError(f"nuisance_study.reference: there is no discriminant '{options.reference}'{known}")
+
+
+def _check_tune(config: AnalysisConfig) -> None:
+    """Check that every setting that may be chosen is one of its classifier, and may be what it is drawn from."""
+    for name, settings in config.tune.items():
+        if name not in config.classifiers:
+            raise ValueError(f"tune: there is no classifier '{name}'{closest(name, config.classifiers)}")
+        own = config.classifiers[name]
+        for setting, allowed in settings.items():
+            if setting not in type(own).model_fields or setting == "type":
+                known = closest(setting, set(type(own).model_fields) - {"type"})
+                raise ValueError(f"tune.{name}: there is no setting '{setting}'{known}")
+            for value in allowed.examples if isinstance(allowed, Range) else allowed:
+                try:
+                    type(own).model_validate({**own.model_dump(), setting: value})
+                except ValidationError as err:
+                    reason = str(err.errors()[0]["msg"])
+                    raise ValueError(f"tune.{name}.{setting}: it cannot be {value!r} ({reason})") from err
 
 
 def _check_diagnostics(config: AnalysisConfig) -> None:

@@ -18,8 +18,8 @@ from hypotheta.statistics import Bins, EfficiencyAxis, Template, WeightedValues,
 __all__ = ["Interpolator", "grid_points", "requested"]
 
 Array = NDArray[np.float64]
-#: sample → its variations: name, tree to read, weights of its events
-Variations = Callable[[str], Iterator[tuple[str, str, Array]]]
+#: sample → its variations: name, sample and tree to read, weights of the events
+Variations = Callable[[str], Iterator[tuple[str, str, str, Array]]]
 
 _MOST_POINTS = 2000
 
@@ -66,8 +66,13 @@ def requested(analysis: Analysis, *, at: str | None = None, grid: str | None = N
         raise ConfigurationError("give one hypothesis (--at) or a grid of them (--grid), not both")
     if at is None and grid is None:
         return None
-    points = [ThetaPoint.parse(at)] if at is not None else grid_points(str(grid))
     names = analysis.space.of_kind("signal").names
+    if not names:
+        raise ConfigurationError(
+            f"hypothesis '{at or grid}': the signal of this analysis has no parameter, so there is one hypothesis; "
+            "leave --at, --grid and limits.grid out"
+        )
+    points = [ThetaPoint.parse(at)] if at is not None else grid_points(str(grid))
     simulated = {point.slug for point in analysis.hypotheses}
     ordered = []
     for point in points:
@@ -201,10 +206,10 @@ class Interpolator:
         point, scale = self.analysis.space.point(theta), 1.0 / self.store.signal_cross_section(theta)
         found: dict[str, list[WeightedValues]] = {}
         for name in self.analysis.signal_samples(theta):
-            for variation, tree, weight in self.variations(name):
-                table = self.store.table(name, tree)
+            for variation, sample, tree, weight in self.variations(name):
+                table = self.store.table(sample, tree)
                 chosen = table.region == table.regions.index(region)
-                scores = self.store.discriminant(discriminant, name, tree, point)[chosen]
+                scores = self.store.discriminant(discriminant, sample, tree, point)[chosen]
                 values = self._coordinates(discriminant, theta, region, scores)
                 found.setdefault(variation, []).append(WeightedValues(values, weight[chosen] * scale))
         return {k: WeightedValues(*map(np.concatenate, zip(*parts, strict=True))) for k, parts in found.items()}

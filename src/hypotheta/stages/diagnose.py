@@ -11,7 +11,9 @@ from hypotheta.dataset import Dataset
 from hypotheta.diagnostics.bootstrap import paired_auc_difference
 from hypotheta.diagnostics.folded import FoldedEvents
 from hypotheta.diagnostics.interpolation import InterpolationResult, interpolation_verdicts
-from hypotheta.diagnostics.roc import RocResult, auc_with_error, roc
+from hypotheta.diagnostics.precision import average_precision
+from hypotheta.diagnostics.roc import auc_with_error
+from hypotheta.diagnostics.roc_table import RocTable
 from hypotheta.diagnostics.verdicts import Status, Verdict, severity
 from hypotheta.diagnostics.weighted import quantile
 from hypotheta.hashing import folds
@@ -22,12 +24,15 @@ from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
 from hypotheta.stages.interpolation import interpolation, rows
 from hypotheta.stages.matrices import matrix
 from hypotheta.stages.progress import progress
+from hypotheta.stages.roc_exchange import best_rows
+from hypotheta.stages.roc_files import roc_rows
 from hypotheta.stages.shifts import shifts
 from hypotheta.stages.store import Store, model_path
 
 __all__ = ["Scored", "diagnose", "scored"]
 
-_CURVE_POINTS = 200
+#: rows of a curve in the table, besides those of its best cuts
+_CURVE_POINTS = 150
 
 
 class Scored(NamedTuple):
@@ -37,6 +42,12 @@ class Scored(NamedTuple):
     y: NDArray[np.int8]
     weight: NDArray[np.float64]
     event_id: NDArray[np.uint64]
+
+    @property
+    def table(self) -> RocTable:
+        """What passes every score."""
+        s, b = self.y == 1, self.y == 0
+        return RocTable.of(self.score[s], self.weight[s], self.score[b], self.weight[b])
 
 
 def scored(store: Store, discriminant: str, theta: ThetaPoint, event_point: ThetaPoint) -> Scored:
@@ -100,12 +111,14 @@ def _separation(store: Store) -> dict[str, list[dict[str, Any]]]:
                 events = {name: scored(store, name, theta, event_point) for name in here}
                 inside = _window(store.dataset(theta, event_point), analysis.config.observable.feature)
                 where = {analysis.space[n].column: v for n, v in {**theta.values, **event_point.values}.items()}
-                for name, result in _rocs(events):
-                    seeds = _seed_error(store, name, theta, event_point)
-                    area = {"auc": result.auc, "auc_error": result.auc_error, "auc_seed_error": seeds}
-                    areas.append({"classifier": name, **where, **area, **_in_window(events[name], inside)})
+                for name, e in events.items():
+                    table, row = e.table, {"classifier": name, **where}
+                    seeds = {"auc_seed_error": _seed_error(store, name, theta, event_point)}
+                    area = {"auc": table.auc.value, "auc_error": table.auc.error, **seeds}
+                    areas.append({**row, **area, **_in_window(e, inside), **_precisions(table)})
                     if event_point.slug == analysis.space.nominal.slug or len(analysis.hypotheses) == 1:
-                        curves += [{"classifier": name, **where, **row} for row in _thinned(result)]
+                        thin = table.thinned(points=_CURVE_POINTS, keep=best_rows(table))
+                        curves += [{**row, **point} for point in roc_rows(thin)]
                 differences += [{**where, **row} for row in _differences(analysis, events, theta, event_point)]
                 advance(1)
     return {"auc": areas, "roc": curves, "auc_difference": differences}
@@ -141,19 +154,15 @@ def _seed_error(store: Store, name: str, theta: ThetaPoint, event_point: ThetaPo
     return FoldedEvents.of(data.y, data.weight, event_id=data.event_id, fold=fold).seed_error(logits)
 
 
-def _rocs(events: dict[str, Scored]) -> Iterator[tuple[str, RocResult]]:
-    for name, e in events.items():
-        s, b = e.y == 1, e.y == 0
-        yield name, roc(e.score[s], e.weight[s], e.score[b], e.weight[b])
-
-
-def _thinned(result: RocResult) -> list[dict[str, float]]:
-    """Keep enough points of a curve to draw it."""
-    rows = np.unique(np.linspace(0, len(result.threshold) - 1, _CURVE_POINTS).astype(int))
-    return [
-        {"signal_efficiency": float(s), "background_efficiency": float(b)}
-        for s, b in zip(result.signal_efficiency[rows], result.background_efficiency[rows], strict=True)
-    ]
+def _precisions(table: RocTable) -> dict[str, float]:
+    """Return the average precision with the signal at its cross section, and with balanced classes."""
+    own, balanced = average_precision(table), average_precision(table, signal_fraction=0.5)
+    return {
+        "average_precision": own.value,
+        "average_precision_error": own.error,
+        "average_precision_balanced": balanced.value,
+        "average_precision_balanced_error": balanced.error,
+    }
 
 
 def _differences(
@@ -190,8 +199,9 @@ def _against_reference(analysis: Analysis, rows: list[dict[str, Any]]) -> Iterat
         worst = min(own, key=lambda row: float(row["difference"]))
         value, error, limit = float(worst["difference"]), float(worst["difference_error"]), -options.tolerance
         status: Status = "pass" if value >= limit else "warn" if value + 2 * error >= limit else "fail"
-        where = ", ".join(f"{p.name} = {worst[p.column]:g}" for p in analysis.space.of_kind("signal"))
-        message = f"{name} has an AUC {value:+.4f} ± {error:.4f} from {options.reference} at {where}, its worst"
+        where = ThetaPoint({p.name: worst[p.column] for p in analysis.space.of_kind("signal")})
+        message = f"{name} has an AUC {value:+.4f} ± {error:.4f} from {options.reference}"
+        message += f"{where.at}, its worst" if len(analysis.hypotheses) > 1 else where.at
         yield Verdict(f"{name}_against_{options.reference}", status, value, error, limit, message)
 
 

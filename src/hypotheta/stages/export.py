@@ -104,11 +104,12 @@ def _combine(job: _Job) -> Files:
     for stored in job.stored:
         workspace = stored.workspace
         stem = f"{workspace.discriminant}/{workspace.theta.slug}"
+        what = f"{workspace.discriminant}{workspace.theta.at}"
         card = combine_card(
             workspace.spec,
             edges=stored.edges,
             shapes_file=f"{workspace.theta.slug}.root",
-            title=f"{job.analysis.config.name}: {workspace.discriminant}, {workspace.theta}; workspace {stored.sha256}",
+            title=f"{job.analysis.config.name}: {what}; workspace {stored.sha256}",
         )
         files[f"{stem}.txt"] = card.text.encode()
         files[f"{stem}.root"] = _root_file(card.histograms)

@@ -1,6 +1,7 @@
 """`hypotheta features`: ntuples → selected events with their features, under every variation."""
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from hypotheta.errors import EmptySelectionError, HypothetaError, InputFileError, MissingBranchError, closest
 from hypotheta.events import Events
-from hypotheta.features import FeatureTable, concatenate
+from hypotheta.features import FeatureTable, concatenate, suspected_sentinels
 from hypotheta.hashing import hash64, seed_of
 from hypotheta.ntuples import (
     EventProfile,
@@ -29,8 +30,11 @@ from hypotheta.selection import CutflowRow, Selection, add_cutflows, check_thres
 from hypotheta.stages.analysis import NOMINAL, Analysis, Variation
 from hypotheta.stages.files import Provenance
 from hypotheta.stages.progress import progress
+from hypotheta.stages.weights import MeanFactors, corrected_weights, ntuple_weights
 
 __all__ = ["TREE", "event_numbers", "feature_path", "features", "tabulated"]
+
+_LOG = logging.getLogger(__name__)
 
 #: name of the tree
 TREE = "events"
@@ -60,16 +64,31 @@ def features(analysis: Analysis, sample: str, *, threads: int = 1) -> Path:
     total = _sum_of_weights(analysis, sample, files, infos)
     if isinstance(profile, FeatureProfile):
         tables, cutflow = _tabulate_flat(analysis, sample, profile, files, total)
+        means: dict[str, tuple[float, float]] = {}
     else:
-        variations = analysis.variations if analysis.catalogue[sample].kind != "data" else [Variation(NOMINAL)]
+        varied = analysis.catalogue[sample].kind in ("signal", "background")
+        variations = analysis.variations if varied else [Variation(NOMINAL)]
         _check_thresholds(variations, analysis, files, infos)
-        tables, cutflow = _tabulate(analysis, sample, profile, variations, total)
+        factors = MeanFactors(profile, _weights(analysis, profile, sample))
+        tables, cutflow = _tabulate(analysis, sample, profile, variations, total, factors)
+        means = factors.result(files, total)
     if len(tables[NOMINAL]) == 0:
         raise EmptySelectionError(_why_empty(sample, cutflow))
+    _warn_of_sentinels(tables[NOMINAL])
     path = feature_path(analysis, sample)
-    metadata = _metadata(analysis, sample, infos, total, cutflow, threads)
+    metadata = _metadata(analysis, sample, infos, total, cutflow, means, threads)
     write_root(path, {TREE: _columns(list(tables.values()))}, metadata)
     return path
+
+
+def _warn_of_sentinels(table: FeatureTable) -> None:
+    for name, value, share in suspected_sentinels(table):
+        _LOG.warning(
+            "sample '%s': feature '%s' is exactly %g in %.3g %% of the events, apart from all others: if that stands "
+            "for a missing value, give NaN (or declare it under sentinels in the profile) and write optional=True into "
+            "its FeatureSpec",
+            *(table.sample, name, value, 100 * share),
+        )
 
 
 def _sum_of_weights(analysis: Analysis, sample: str, files: list[Path], infos: list[FileInfo]) -> float:
@@ -101,43 +120,81 @@ def tabulated(analysis: Analysis, sample: str, variations: Sequence[Variation]) 
     infos = [file_info(path, profile) for path in files]
     _check_thresholds(variations, analysis, files, infos)
     total = _sum_of_weights(analysis, sample, files, infos)
-    return _tabulate(analysis, sample, profile, variations, total)[0]
+    return _tabulate(analysis, sample, profile, variations, total, MeanFactors(profile, ()))[0]
 
 
 def _check_thresholds(
     variations: Sequence[Variation], analysis: Analysis, files: list[Path], infos: list[FileInfo]
 ) -> None:
-    scales = [value for v in variations for name, value in v.operations if name == "jet_energy_scale"]
     cut = analysis.code.jet_threshold(analysis.cuts)
     for path, info in zip(files, infos, strict=True):
-        if info.jet_threshold_GeV is not None:
-            check_threshold(info.jet_threshold_GeV, max([1.0, *scales]), cut, where=str(path))
+        threshold = info.jet_threshold_GeV
+        if threshold is not None:
+            largest = max([1.0, *(v.largest_jet_scale(threshold) for v in variations)])
+            check_threshold(threshold, largest, cut, where=str(path))
+
+
+def _weights(analysis: Analysis, profile: EventProfile, sample: str) -> tuple[str, ...]:
+    return () if analysis.catalogue[sample].kind == "data" else ntuple_weights(analysis, profile, sample)
 
 
 def _tabulate(
-    analysis: Analysis, sample: str, profile: EventProfile, variations: Sequence[Variation], total: float
+    analysis: Analysis,
+    sample: str,
+    profile: EventProfile,
+    variations: Sequence[Variation],
+    total: float,
+    factors: MeanFactors,
 ) -> tuple[dict[str, FeatureTable], dict[str, list[CutflowRow]]]:
     files = analysis.catalogue.files(sample)
     chunks: dict[str, list[FeatureTable]] = {v.name: [] for v in variations}
     cutflows: dict[str, list[list[CutflowRow]]] = {v.name: [] for v in variations}
     with progress(f"features {sample}", sum(file_info(path, profile).n_events for path in files)) as advance:
-        for events in _all_events(analysis, sample, files, profile):
-            for variation in variations:
+        totals = {None: total} | _varied_totals(analysis, sample, profile, variations)
+        for source, events in _all_events(analysis, sample, profile, variations, factors.names):
+            total = totals.get(source, totals[None])
+            if source is None:
+                factors.add(events)
+            for variation in (v for v in variations if v.source == source):
                 try:
                     selection = analysis.code.select(variation.apply(events), analysis.cuts)
-                    chunks[variation.name].append(_table(analysis, sample, variation.name, selection, total))
+                    table = _table(analysis, sample, variation.name, selection, total, events.factors)
                 except HypothetaError as err:
                     err.add_note(f"sample {sample}, variation {variation.name}")
                     raise
+                chunks[variation.name].append(table)
                 cutflows[variation.name].append(selection.cutflow(selection.events.weight / total))
-            advance(len(events))
+            advance(len(events) if source is None else 0)
     return {k: concatenate(v) for k, v in chunks.items()}, {k: add_cutflows(v) for k, v in cutflows.items()}
 
 
-def _all_events(analysis: Analysis, sample: str, files: list[Path], profile: EventProfile) -> Iterator[Events]:
-    for path in files:
-        for events in read_events(path, profile):
-            yield replace(events, event_id=_event_id(analysis, sample, events.event_id))
+def _varied_totals(
+    analysis: Analysis, sample: str, profile: EventProfile, variations: Sequence[Variation]
+) -> dict[str | None, float]:
+    """Return Σw before any cut of the variations that have files of their own."""
+    own = analysis.catalogue[sample].variations
+    found: dict[str | None, float] = {}
+    for source in {v.source for v in variations if v.source in own}:
+        files = analysis.catalogue.files(sample, source)
+        found[source] = _sum_of_weights(analysis, sample, files, [file_info(path, profile) for path in files])
+    return found
+
+
+def _all_events(
+    analysis: Analysis,
+    sample: str,
+    profile: EventProfile,
+    variations: Sequence[Variation],
+    weights: Sequence[str],
+) -> Iterator[tuple[str | None, Events]]:
+    """Yield chunks of the nominal events, and of those that the ntuples hold varied; with what varies them."""
+    own = analysis.catalogue[sample].variations
+    for source in dict.fromkeys(v.source for v in variations):
+        named = source is not None and (source in profile.variations or source not in own)
+        read = profile.varied(source) if source is not None and named else profile
+        for path in analysis.catalogue.files(sample, source):
+            for events in read_events(path, read, weights=weights):
+                yield source, replace(events, event_id=_event_id(analysis, sample, events.event_id))
 
 
 def _event_id(analysis: Analysis, sample: str, event_id: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -154,7 +211,14 @@ def event_numbers(sample: str | None, event_id: NDArray[np.uint64]) -> NDArray[n
     return event_id if sample is None else hash64(seed_of(sample), event_id)
 
 
-def _table(analysis: Analysis, sample: str, variation: str, selection: Selection, total: float) -> FeatureTable:
+def _table(
+    analysis: Analysis,
+    sample: str,
+    variation: str,
+    selection: Selection,
+    total: float,
+    factors: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> FeatureTable:
     region = selection.region_index
     data = analysis.catalogue[sample].kind == "data"
     kept = selection.events[region >= 0]
@@ -166,6 +230,9 @@ def _table(analysis: Analysis, sample: str, variation: str, selection: Selection
             f"{analysis.config.code}: features() returned no '{missing[0]}', which FEATURES declares"
             + closest(missing[0], columns)
         )
+    chosen = region >= 0
+    brought = {name: (up[chosen], down[chosen]) for name, (up, down) in factors.items()}
+    weight, found = (kept.weight, {}) if data else corrected_weights(analysis, kept, brought)
     return FeatureTable(
         sample=sample,
         variation=variation,
@@ -173,9 +240,10 @@ def _table(analysis: Analysis, sample: str, variation: str, selection: Selection
         x=np.stack([np.asarray(columns[n], dtype=np.float32) for n in names], axis=1),
         region=region[region >= 0],
         regions=tuple(selection.regions),
-        weight=kept.weight / total,
+        weight=weight / total,
         event_id=kept.event_id,
-        factors={} if data else analysis.code.weight_variations(kept, analysis.cuts),
+        factors=found,
+        optional=analysis.optional_features,
     )
 
 
@@ -194,7 +262,9 @@ def _columns(tables: list[FeatureTable]) -> dict[str, Any]:
     columns |= {"weight": table.weight, "region": table.region, "event_id": table.event_id}
     columns["variation"] = np.repeat(np.arange(len(tables), dtype=np.int8), [len(t) for t in tables])
     for name, (up, down) in table.factors.items():
-        columns |= {f"factor_{name}_up": up, f"factor_{name}_down": down}
+        columns[f"factor_{name}_up"] = up
+        if "__" not in name:  # a member of many has one side only
+            columns[f"factor_{name}_down"] = down
     return columns
 
 
@@ -204,6 +274,7 @@ def _metadata(
     infos: list[FileInfo],
     total: float,
     cutflow: Mapping[str, list[CutflowRow]],
+    means: Mapping[str, tuple[float, float]],
     threads: int,
 ) -> dict[str, str]:
     sigmas = [info.cross_section_pb for info in infos]
@@ -212,12 +283,17 @@ def _metadata(
         "regions": _regions(cutflow),
         "variations": list(cutflow),
         "features": [spec.name for spec in analysis.code.FEATURES],
+        "optional_features": list(analysis.optional_features),
         "generated_events": sum(info.n_events for info in infos),
         "sum_of_weights": total,
+        "mean_factors": means,
         "generator_cross_section_pb": None if None in sigmas else float(np.mean([s for s in sigmas if s is not None])),
         "cutflow": {name: [asdict(row) for row in rows] for name, rows in cutflow.items()},
         "provenance": Provenance(
-            "features", analysis.config.seed, threads, analysis.digest("code", "selection", "systematics", "parameters")
+            "features",
+            analysis.config.seed,
+            threads,
+            analysis.digest("code", "selection", "systematics", "parameters", "corrections"),
         ).to_dict(),
     }
     return {"hypotheta": json.dumps(content)}
@@ -237,13 +313,12 @@ def _tabulate_flat(
     """
     rows: dict[str, list[FeatureTable]] = {}
     for path in files:
-        for variation, columns in _split(analysis, _of_sample(analysis, sample, read_features(path, profile))):
+        read = read_features(path, profile, optional=analysis.optional_features)
+        for variation, columns in _split(analysis, _of_sample(analysis, sample, read)):
             rows.setdefault(variation, []).append(_flat_table(analysis, sample, variation, columns, total, path))
     if NOMINAL not in rows:
         values = ", ".join(rows) or "none"
-        raise EmptySelectionError(
-            f"sample '{sample}': no rows at {analysis.space.nominal} (variations found: {values})"
-        )
+        raise EmptySelectionError(f"sample '{sample}': no rows{analysis.space.nominal.at} (variations found: {values})")
     tables = {name: concatenate(parts) for name, parts in rows.items()}
     region = analysis.config.training.region
     cutflow = {
@@ -295,4 +370,5 @@ def _flat_table(
         regions=(analysis.config.training.region,),
         weight=columns.weight / total,
         event_id=_event_id(analysis, sample, columns.event_id),
+        optional=analysis.optional_features,
     )

@@ -111,7 +111,7 @@ def _choose(analysis: Analysis, at: str | None, discriminant: str | None) -> lis
             raise ConfigurationError(f"there is no workspace of '{name}'{closest(name, {of for of, _ in known})}")
         for point in points:
             if point.slug not in slugs:
-                raise ConfigurationError(f"'{name}' has no workspace at {point}{closest(point.slug, slugs)}")
+                raise ConfigurationError(f"'{name}' has no workspace{point.at}{closest(point.slug, slugs)}")
     return [known[name, point.slug] for name in names for point in points]
 
 

@@ -1,9 +1,9 @@
 """The fits' section of the report: what was fitted, tables of errors and yields, pictures."""
 
 from collections.abc import Iterator, Sequence
-from math import floor, log10
 from typing import Literal
 
+from hypotheta.diagnostics.roc import Estimate
 from hypotheta.parameters import ThetaPoint
 from hypotheta.plots.fits import parameter_name, plot_correlations, plot_pulls, plot_ranking
 from hypotheta.plots.likelihoods import plot_likelihood, plot_likelihood_plane, plot_likelihoods
@@ -106,7 +106,7 @@ def _scans(summary: FitSummary, end: str, label: Label) -> Iterator[Picture]:
 
 
 def _where(summary: FitSummary) -> str:
-    return f"{words(summary.discriminant)} at {ThetaPoint(summary.theta)}"
+    return f"{words(summary.discriminant)}{ThetaPoint(summary.theta).at}"
 
 
 def _overview(summaries: Sequence[FitSummary]) -> Table:
@@ -133,7 +133,7 @@ def _yields(summaries: Sequence[FitSummary]) -> Iterator[Table]:
         for sample in dict.fromkeys(sample for _, sample in yields):
             row = [words(sample)]
             for y in (yields[region.region, sample] for region in regions):
-                row += [_rounded(y.prefit, y.prefit_error), _rounded(y.postfit, y.postfit_error)]
+                row += [str(Estimate(y.prefit, y.prefit_error)), str(Estimate(y.postfit, y.postfit_error))]
             body.append(row)
         counts = [sum(region.data) for region in regions if region.data is not None]
         if counts:
@@ -141,9 +141,3 @@ def _yields(summaries: Sequence[FitSummary]) -> Iterator[Table]:
         columns = ["sample", *(f"{r.region}, {when} the fit" for r in regions for when in ("before", "after"))]
         caption = f"{_where(summary)}: events before (σ·B = 1 pb) and after the fit; errors after it use correlations"
         yield Table(columns, body, caption)
-
-
-def _rounded(value: float, error: float) -> str:
-    """Return a number with its error to two digits, at most to the unit."""
-    decimals = max(0, 1 - floor(log10(error))) if error > 0 else 1
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}"

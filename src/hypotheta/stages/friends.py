@@ -78,7 +78,7 @@ def _chunks(
     profile = load_profile(analysis.catalogue.profile, analysis.catalogue.base)
     sample = _sample_of(analysis, ntuple)
     if isinstance(profile, FeatureProfile):
-        rows = read_features(ntuple, profile)
+        rows = read_features(ntuple, profile, optional=analysis.optional_features)
         columns = [_column(rows.features, name, ntuple) for name in model.feature_names]
         yield np.ones(len(rows), dtype=np.bool_), np.stack(columns, axis=1), event_numbers(sample, rows.event_id)
         return

@@ -116,9 +116,9 @@ def _first(path: Path, profile: EventProfile, most: int) -> Events:
         n += len(events)
         if n >= most:
             break
-    joined = {name: ak.concatenate([getattr(p, name) for p in parts]) for name in ("jets", "leptons", "met")}
-    flat_parts = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ("weight", "event_id")}
-    return Events(**joined, **flat_parts)
+    jets, leptons, met = (ak.concatenate([getattr(p, name) for p in parts]) for name in ("jets", "leptons", "met"))
+    weight, number = (np.concatenate([getattr(p, name) for p in parts]) for name in ("weight", "event_id"))
+    return Events(jets, leptons, met, weight, number)
 
 
 def _of_events(events: Events, profile: EventProfile) -> Iterator[Fact]:

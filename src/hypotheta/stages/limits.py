@@ -2,24 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from hypotheta.errors import ConfigurationError, closest
 from hypotheta.hashing import digest
 from hypotheta.parameters import ThetaPoint
-from hypotheta.report import limits_text
+from hypotheta.report import limits_text, strength_text
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.continuous import requested
 from hypotheta.stages.files import Provenance, read_json, write_csv, write_json
 from hypotheta.stages.nuisance_study import nuisance_study
 from hypotheta.stages.parallel import run_each
+from hypotheta.stages.record import note_limits
 from hypotheta.stages.templates import more_templates
 from hypotheta.stages.workspaces import read_manifest, workspace_path
 from hypotheta.statistics import LimitPoint, LimitScan, Workspace, limit_points, scale_luminosity, without_nuisances
-from hypotheta.statistics.limits.theory import TheoryCurve, exclusions
+from hypotheta.statistics.limits.theory import TheoryCurve, exclusions, strengths
 
-__all__ = ["limits", "read_limits", "theory_curve"]
+__all__ = ["limits", "read_limits", "theory_curve", "theory_lines"]
 
 
 def limits(
@@ -90,12 +92,13 @@ def limits(
     scans = [LimitScan(name, tuple(of_one)) for name, of_one in found.items()]
     if points is None and discriminant is None and luminosity_fb is None and systematics:
         _write(analysis, scans, threads)
+        note_limits(analysis, scans)
         if analysis.config.nuisance_study is not None:
             nuisance_study(analysis, jobs=jobs, threads=threads)
     elif grid is not None:
         _write_table(analysis, "limits_grid", scans)
     text = limits_text(scans, analysis.space, luminosity_fb or manifest["luminosity_fb"])
-    return "\n".join([text, *_excluded(analysis, scans)])
+    return "\n".join([text, *theory_lines(analysis, scans)])
 
 
 def theory_curve(analysis: Analysis) -> TheoryCurve | None:
@@ -103,7 +106,14 @@ def theory_curve(analysis: Analysis) -> TheoryCurve | None:
     options = analysis.config.limits.theory
     if options is None:
         return None
-    return TheoryCurve.of(analysis.space.of_kind("signal").names[0], options.cross_section_pb, label=options.label)
+    if isinstance(options.cross_section_pb, float):
+        return TheoryCurve.number(options.cross_section_pb, label=options.label)
+    name = analysis.space.of_kind("signal").names[0]
+    curve = TheoryCurve.of(name, options.cross_section_pb, label=options.label)
+    at_first = curve.at(analysis.hypotheses[0])
+    if len(analysis.hypotheses) == 1 and isfinite(at_first):  # a limit at one point excludes no range
+        return TheoryCurve.number(at_first, label=options.label)
+    return curve
 
 
 def read_limits(analysis: Analysis) -> list[LimitScan]:
@@ -146,11 +156,13 @@ def _limits(
     return limit_points(workspaces, rngs=rngs, **arguments)
 
 
-def _excluded(analysis: Analysis, scans: list[LimitScan]) -> list[str]:
-    """Return a line a discriminant: which range the prediction is excluded in."""
+def theory_lines(analysis: Analysis, scans: list[LimitScan]) -> list[str]:
+    """Return a line a discriminant: which range the prediction is excluded in, or the one hypothesis' limit on μ."""
     theory = theory_curve(analysis)
     if theory is None:
         return []
+    if theory.parameter is None:
+        return [strength_text(scan, theory) for scan in scans]
     unit = analysis.space[theory.parameter].unit
     lines = []
     for scan in scans:
@@ -175,5 +187,10 @@ def _write(analysis: Analysis, scans: list[LimitScan], threads: int) -> None:
 
 
 def _write_table(analysis: Analysis, name: str, scans: list[LimitScan]) -> None:
-    rows = [row for scan in scans for row in scan.to_table(analysis.space)]
+    theory = theory_curve(analysis)
+    rows = [
+        row | ({} if theory is None else strengths(point, theory))
+        for scan in scans
+        for row, point in zip(scan.to_table(analysis.space), scan.points, strict=True)
+    ]
     write_csv(analysis.results / "tables" / f"{name}.csv", list(rows[0]), rows)

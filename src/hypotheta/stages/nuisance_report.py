@@ -24,7 +24,7 @@ def nuisance_sections(analysis: Analysis) -> Iterator[Section]:
 
 def _pictures(analysis: Analysis, study: NuisanceStudy) -> Iterator[Picture]:
     """Draw the limits over the reference's, merged bins apart from other discriminants."""
-    parameter = analysis.space.of_kind("signal").parameters[0]
+    parameter = next(iter(analysis.space.of_kind("signal")), None)
     note = "" if analysis.config.unblind else "blinded"
     label = Label(note=note, energy_TeV=analysis.catalogue.sqrt_s_TeV, luminosity_inv_fb=analysis.config.luminosity_fb)
     merged = {n for n, c in analysis.config.classifiers.items() if c.type == "merged"}

@@ -1,4 +1,4 @@
-"""`hypotheta report`: results → plots, ``cutflow.csv``, ``provenance.json`` and the self-contained page."""
+"""`hypotheta report`: results → plots, tables of cutflow and confusion, ``provenance.json`` and the whole page."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -8,6 +8,7 @@ from hypotheta.report import Figure, Section, Table, limits_text, page
 from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.closure import read_closures
 from hypotheta.stages.config import SignificanceConfig
+from hypotheta.stages.confusion import write_confusions
 from hypotheta.stages.figures import save_figures
 from hypotheta.stages.files import (
     Provenance,
@@ -21,7 +22,7 @@ from hypotheta.stages.files import (
 from hypotheta.stages.fit_files import read_fits
 from hypotheta.stages.fit_report import fit_pictures, fit_section
 from hypotheta.stages.interpolation import read_interpolation
-from hypotheta.stages.limits import read_limits
+from hypotheta.stages.limits import read_limits, theory_curve, theory_lines
 from hypotheta.stages.nuisance_report import nuisance_sections
 from hypotheta.stages.pictures import Picture, Pictures, words
 from hypotheta.stages.progress import progress
@@ -30,6 +31,7 @@ from hypotheta.stages.study_pictures import StudyPictures
 from hypotheta.stages.validity import read_validity, validity_path
 from hypotheta.stages.validity_report import validity_pictures, validity_section
 from hypotheta.stages.workspaces import read_manifest
+from hypotheta.statistics.limits.theory import strengths
 
 __all__ = ["report"]
 
@@ -41,6 +43,8 @@ def report(analysis: Analysis, *, threads: int = 1) -> str:
     store = Store(analysis)
     cutflow = list(_cutflow(store))
     write_csv(analysis.results / "tables" / "cutflow.csv", _CUTFLOW, cutflow)
+    if analysis.config.significance is not None:
+        write_confusions(store)
     provenance = _provenance(analysis, threads)
     write_json(analysis.results / "provenance.json", provenance)
     drawn = Pictures(store)
@@ -53,8 +57,9 @@ def report(analysis: Analysis, *, threads: int = 1) -> str:
     write_text(path, page(analysis.config.title, sections, footer=f"Made by hypotheta {__version__}."))
     if analysis.config.binning is None:
         return f"The report is {path}"
-    text = limits_text(read_limits(analysis), analysis.space, analysis.config.luminosity_fb)
-    return f"{text}\n\nThe report is {path}"
+    scans = read_limits(analysis)
+    text = limits_text(scans, analysis.space, analysis.config.luminosity_fb)
+    return "\n".join([text, *theory_lines(analysis, scans), "", f"The report is {path}"])
 
 
 def _sections(
@@ -80,7 +85,8 @@ def _sections(
         [
             "Signal generated at each hypothesis against all background, scored there by models that have not seen the "
             "event. The observable's score is minus its distance to the signal's median. The second table counts only "
-            "events within the central 68 % of the signal's observable: what a classifier adds to a cut on it."
+            "events within the central 68 % of the signal's observable: what a classifier adds to a cut on it. The "
+            "curves with their yields are tables/roc.csv; 'hypotheta diagnose --from' reads it without the events."
         ],
         tables=[
             _wide(analysis, "auc.csv", "auc", "auc_error", "AUC at nominal events"),
@@ -109,11 +115,12 @@ def _trust(analysis: Analysis, drawn: StudyPictures, verdicts: list[dict[str, An
     """Return the sections that say whether the classifiers can be trusted."""
     rank = {status: i for i, status in enumerate(("fail", "warn", "pass"))}
     rows = [[v["status"], v["message"]] for v in sorted(verdicts, key=lambda v: rank[v["status"]])]
-    where = ", ".join(f"({theta})" for theta in analysis.checked_hypotheses)
+    named = [f"({theta})" for theta in analysis.checked_hypotheses if theta.values]
+    where = f" at {', '.join(named)}" if named else ""
     yield Section(
         "Checks",
         [
-            f"Overtraining, calibration, closure and sculpting are checked at {where}; the worst is shown. A check "
+            f"Overtraining, calibration, closure and sculpting are checked{where}; the worst is shown. A check "
             "fails by the size of an effect beyond its uncertainty."
         ],
         tables=[Table(["verdict", "what was found"], rows, f"{len(rows)} verdicts")],
@@ -163,11 +170,27 @@ def _best_cuts(analysis: Analysis, drawn: Pictures, options: SignificanceConfig)
         [
             f"Largest Asimov significance with {100 * options.background_uncertainty:g} % background uncertainty and "
             f"MC statistics, at least {options.min_effective_background:g} effective background events; chosen on one "
-            "half of the events, quoted on the other at full luminosity, halves swapped and averaged."
+            "half of the events, quoted on the other at full luminosity, halves swapped and averaged. The table "
+            "tables/confusion.csv has what each of these cuts makes of all signal and background."
         ],
-        tables=[_wide(analysis, "significance.csv", "z", "z_error", "Significance Z")],
-        figures=_figures(analysis, drawn.cuts()),
+        tables=[_wide(analysis, "significance.csv", "z", "z_error", "Significance Z"), *_further_cut_tables(analysis)],
+        figures=_figures(analysis, [*drawn.cuts(), *drawn.confusion()]),
     )
+
+
+def _further_cut_tables(analysis: Analysis) -> Iterator[Table]:
+    """Return the tables of cuts on several variables and of cut-and-count limits, where there are any."""
+    tables = analysis.results / "tables"
+    if (tables / "several_cuts.csv").exists():
+        rows = read_csv(tables / "several_cuts.csv")
+        body = [
+            [words(v) if k == "classifier" else f"{float(v):.4g}" if v else "none" for k, v in r.items()] for r in rows
+        ]
+        yield Table([words(k) for k in rows[0]], body, "Cuts on the score and features together")
+    if (tables / "counting_limits.csv").exists():
+        caption = "Cut and count with the best cut: median expected limit, pb (shape: below)"
+        rows = [{"classifier": r["discriminant"], **r} for r in read_csv(tables / "counting_limits.csv")]
+        yield _widened(analysis, rows, "expected_pb", "expected_error_pb", caption)
 
 
 def _limits(analysis: Analysis, drawn: Pictures) -> Section:
@@ -180,7 +203,7 @@ def _limits(analysis: Analysis, drawn: Pictures) -> Section:
             "from the background-only Asimov set. The full "
             "table, with bands, MC-statistics errors and limits without MC statistics, is tables/limits.csv."
         ],
-        tables=[_limits_table(analysis), _findings_table(analysis)],
+        tables=[_limits_table(analysis), *_strengths(analysis), _findings_table(analysis)],
         figures=_figures(analysis, drawn.limits()),
     )
 
@@ -259,18 +282,18 @@ def _cutflow_table(analysis: Analysis, rows: list[dict[str, Any]]) -> Table:
 
 def _wide(analysis: Analysis, file: str, value: str, error: str, caption: str) -> Table:
     """Turn a long table into a row a hypothesis and a column a classifier, at nominal event-kind points."""
+    return _widened(analysis, read_csv(analysis.results / "tables" / file), value, error, caption)
+
+
+def _widened(analysis: Analysis, rows: list[dict[str, str]], value: str, error: str, caption: str) -> Table:
     space = analysis.space
     nominal = {space[name].column: v for name, v in space.nominal.values.items()}
-    rows = [
-        r
-        for r in read_csv(analysis.results / "tables" / file)
-        if all(k not in r or float(r[k]) == v for k, v in nominal.items())
-    ]
+    rows = [r for r in rows if all(k not in r or float(r[k]) == v for k, v in nominal.items())]
     columns = [p.column for p in space.of_kind("signal")]
     names = list(dict.fromkeys(row["classifier"] for row in rows))
     cells: dict[tuple[str, ...], dict[str, str]] = {}
     for row in rows:
-        text = f"{float(row[value]):.4f} ± {float(row[error]):.4f}" if row[value] else ""
+        text = f"{float(row[value]):.4f}" + (f" ± {float(row[error]):.4f}" if row[error] else "") if row[value] else ""
         cells.setdefault(tuple(row[c] for c in columns), {})[row["classifier"]] = text
     body = [[*point, *(found.get(n, "") for n in names)] for point, found in cells.items()]
     return Table([*columns, *(n.replace("_", " ") for n in names)], body, caption)
@@ -304,6 +327,22 @@ def _limits_table(analysis: Analysis) -> Table:
             cells.append(expected if p.observed_pb is None else f"{expected}, observed {p.observed_pb:.3f}")
         body.append([*(f"{v:g}" for v in theta.values.values()), *cells])
     return Table([*columns, *(s.discriminant.replace("_", " ") for s in scans)], body, "Median expected limit, pb")
+
+
+def _strengths(analysis: Analysis) -> Iterator[Table]:
+    """Yield the limits over the prediction, where there is one."""
+    theory = theory_curve(analysis)
+    if theory is None:
+        return
+    body = []
+    for scan in read_limits(analysis):
+        for point in scan.points:
+            numbers = ("" if v is None else f"{v:.4g}" for v in strengths(point, theory).values())
+            body.append([words(scan.discriminant), *(f"{v:g}" for v in point.theta.values.values()), *numbers])
+    columns = [p.column for p in analysis.space.of_kind("signal")]
+    band = [f"expected {side}" for side in ("−2σ", "−1σ", "median", "+1σ", "+2σ")]
+    caption = f"Limits over the prediction ({theory.label}): μ = σ·B / prediction"
+    yield Table(["discriminant", *columns, "prediction, pb", "observed", *band], body, caption)
 
 
 def _provenance(analysis: Analysis, threads: int) -> dict[str, Any]:

@@ -12,7 +12,10 @@ __all__ = ["shifts"]
 
 
 def shifts(store: Store) -> Iterator[dict[str, Any]]:
-    """Yield a row a feature, class and value of the matrix's parameter: the weighted mean with its error."""
+    """Yield a row a feature, class and value of the matrix's parameter: the weighted mean with its error.
+
+    That of an optional feature is over the events that have it, NaN where none has.
+    """
     analysis, options = store.analysis, store.analysis.config.diagnostics.matrix
     if options is None:
         return
@@ -25,7 +28,9 @@ def shifts(store: Store) -> Iterator[dict[str, Any]]:
             chosen = data.select(data.y == kind)
             total = chosen.weight.sum()
             for j, feature in enumerate(names):
-                mean = float(chosen.weight @ chosen.x[:, j]) / total
-                error = float(np.sqrt((chosen.weight**2) @ (chosen.x[:, j] - mean) ** 2)) / total
+                there = ~np.isnan(chosen.x[:, j])
+                x, weight = chosen.x[there, j], chosen.weight[there]
+                mean = float(weight @ x) / weight.sum() if there.any() else np.nan
+                error = float(np.sqrt((weight**2) @ (x - mean) ** 2)) / weight.sum() if there.any() else np.nan
                 where = {**{analysis.space[k].column: v for k, v in theta.values.items()}, options.along: value}
                 yield {"feature": feature, "kind": label, **where, "yield": total, "mean": mean, "mean_error": error}

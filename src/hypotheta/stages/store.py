@@ -1,7 +1,7 @@
 """The analysis' own files, read back: features with physics weights, and scores beside them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ class Store:
         found = {name: self.cross_section(name) for name in self.analysis.signal_samples(theta)}
         if len({float(f"{v:.9g}") for v in found.values()}) != 1:
             raise ConfigurationError(
-                f"the signal samples at {theta} must have one cross section, they have {found or 'no sample'}; give "
+                f"the signal samples{theta.at} must have one cross section, they have {found or 'no sample'}; give "
                 "each decay channel the same cross_section_pb and its own branching_ratio"
             )
         return next(iter(found.values()))
@@ -120,7 +120,8 @@ class Store:
                 regions=tuple(meta["regions"]),
                 weight=columns["weight"][rows] * scale,
                 event_id=columns["event_id"][rows],
-                factors={n: (columns[f"factor_{n}_up"][rows], columns[f"factor_{n}_down"][rows]) for n in names},
+                factors={n: _factors(columns, n, rows, meta.get("mean_factors", {}).get(n, (1.0, 1.0))) for n in names},
+                optional=tuple(meta.get("optional_features", ())),  # files of before know none
             )
             for variation, rows in _row_ranges(columns["variation"], meta["variations"])
         }
@@ -136,10 +137,10 @@ class Store:
         path, found = score_path(self.analysis, classifier), self._scores_of(classifier, sample)
         branch = score_branch(self.analysis, point)
         if branch not in found:
-            raise InputFileError(f"{path}: '{sample}' has no scores at {point}{closest(branch, found)}")
+            raise InputFileError(f"{path}: '{sample}' has no scores{point.at}{closest(branch, found)}")
         values: Array = found[branch][self.rows(sample)[variation]].astype(np.float64)
         if np.isnan(values).any():
-            raise InputFileError(f"{path}: '{sample}' was not scored under {variation} at {point}; score it again")
+            raise InputFileError(f"{path}: '{sample}' was not scored under {variation}{point.at}; score it again")
         return values
 
     def _scores_of(self, classifier: str, sample: str) -> dict[str, NDArray[Any]]:
@@ -164,11 +165,11 @@ class Store:
         A signal sample at a hypothesis other than its own (an injected signal) is scored on the spot, and so is every
         sample at a hypothesis without simulation.
         """
-        own = self.analysis.catalogue[sample].theta
+        is_signal = self.analysis.catalogue[sample].kind == "signal"
         signal = ThetaPoint({p.name: point[p.name] for p in self.analysis.space.of_kind("signal")})
         if name != "observable" and signal not in self.analysis.hypotheses:
             return self._score_now(name, sample, variation, point)
-        if name != "observable" and any(point[k] != v for k, v in own.items()):
+        if name != "observable" and is_signal and self.analysis.signal_point(sample) != signal:
             table = self.table(sample, variation)
             model = self.classifier(name)
             return model.logit(table.matrix(model.feature_names), point, table.event_id)
@@ -185,7 +186,7 @@ class Store:
         model = self.classifier(name)
         if not model.covers(point):
             raise UntrainedHypothesisError(
-                f"'{name}' cannot be evaluated at {point}: it was not trained there and does not interpolate; choose a "
+                f"'{name}' cannot be evaluated{point.at}: it was not trained there and does not interpolate; choose a "
                 "parameterized classifier, the observable, or a simulated hypothesis"
             )
         if self._unscored_point != point.slug:
@@ -203,9 +204,9 @@ class Store:
         For the observable it is minus the distance to the signal's median there: a symmetric window.
         """
         values = self.discriminant(name, sample, variation, point)
-        return -np.abs(values - self._median(point)) if name == "observable" else values
+        return -np.abs(values - self.observable_median(point)) if name == "observable" else values
 
-    def _median(self, point: ThetaPoint) -> float:
+    def observable_median(self, point: ThetaPoint) -> float:
         """Return the weighted median of the nominal signal's observable in the training region."""
         signal = ThetaPoint({p.name: point[p.name] for p in self.analysis.space.of_kind("signal")})
         if signal.slug not in self._medians:
@@ -242,6 +243,15 @@ def _made_by(verb: str, path: Path) -> Path:
     if not path.exists():
         raise InputFileError(f"{path}: it is not there yet; run 'hypotheta {verb}' on this analysis first")
     return path
+
+
+def _factors(
+    columns: Mapping[str, NDArray[Any]], name: str, rows: slice, means: tuple[float, float]
+) -> tuple[Array, Array]:
+    """Return the up and down factors of a weight variation over their means; a member of many has one side only."""
+    up = columns[f"factor_{name}_up"][rows] / means[0]
+    down = columns.get(f"factor_{name}_down")
+    return up, up if down is None else down[rows] / means[1]
 
 
 def _row_ranges(index: NDArray[np.int8], names: list[str]) -> Iterator[tuple[str, slice]]:

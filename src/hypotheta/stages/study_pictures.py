@@ -71,7 +71,7 @@ class StudyPictures:
         figure = plot_overtraining(middle.overtraining, logy=True, label=self.label)
         yield (
             f"overtraining_{focus}",
-            f"Output of {name} at {at}, events scored by a model trained on them and by one that was not.",
+            f"Output of {name}{at.at}, events scored by a model trained on them and by one that was not.",
             figure,
         )
         observable = self.pictures.spec(self.analysis.config.observable.feature)
@@ -79,13 +79,14 @@ class StudyPictures:
         closure = closures.get(observable.name) or middle.closure.features[0]
         yield (
             f"closure_{focus}",
-            f"Background reweighted by s/(1 − s) of {name} at {at}, against the signal.",
+            f"Background reweighted by s/(1 − s) of {name}{at.at}, against the signal.",
             plot_closure(closure, xlabel=self.pictures.spec(closure.name).axis_label, title=title, label=self.label),
         )
-        true = at[self.pictures.parameter.name] if self.pictures.parameter.unit == observable.unit else None
+        along = self.pictures.parameter
+        true = at[along.name] if along is not None and along.unit == observable.unit else None
         yield (
             f"sculpting_{focus}",
-            f"Background after a cut on {name} at {at}, and after a window of the same efficiency.",
+            f"Background after a cut on {name}{at.at}, and after a window of the same efficiency.",
             plot_sculpting(
                 middle.sculpting, xlabel=observable.axis_label, hypothesis=true, title=title, label=self.label
             ),
@@ -203,12 +204,15 @@ class StudyPictures:
         if options is None:
             return
         parameter = self.analysis.space[options.along]
-        names = self.store.classifier(options.classifiers[0]).feature_names
-        for spec in (self.pictures.spec(name) for name in names):
+        theta = self.analysis.checked_hypotheses[len(self.analysis.checked_hypotheses) // 2]
+        classes = self.analysis.catalogue.names("background"), self.analysis.signal_samples(theta)
+        specs = [self.pictures.spec(name) for name in self.store.classifier(options.classifiers[0]).feature_names]
+        specs = [spec for spec in specs if all(self.pictures.share(spec, samples) > 0 for samples in classes)]
+        for spec in specs:
             for label in ("signal", "background"):
                 yield self._shapes(spec, label, parameter.name)
         rows = read_csv(self.analysis.results / "tables" / "shifts.csv")
-        for spec in (self.pictures.spec(name) for name in names):
+        for spec in specs:
             series = []
             for label in ("signal", "background"):
                 own = [r for r in rows if r["feature"] == spec.name and r["kind"] == label]
@@ -224,17 +228,21 @@ class StudyPictures:
         edges = self.pictures.edges(spec)
         theta = self.analysis.checked_hypotheses[len(self.analysis.checked_hypotheses) // 2]
         nominal, parameter = self.analysis.space.nominal.values, self.analysis.space[along]
-        shapes = []
+        shapes, there = [], {}
         for value, colour in zip(parameter.grid, shades(len(parameter.grid)), strict=True):
             data = self.store.dataset(theta, ThetaPoint({**nominal, along: value}))
             chosen = data.select(data.is_signal == (label == "signal")).with_features([spec.name])
+            there[value] = float(chosen.weight @ ~np.isnan(chosen.x[:, 0])) / float(chosen.weight.sum())
             inside = (chosen.x[:, 0] >= edges[0]) & (chosen.x[:, 0] < edges[-1])
             template = fill(chosen.x[inside, 0].astype(np.float64), chosen.weight[inside], edges)
             name = f"{parameter.label or along} = {value:g}"
             shapes.append(Component(name, template.values, template.variances, colour))
         title = self.pictures.name(theta) if label == "signal" else label
         figure = plot_shapes(edges, shapes, xlabel=spec.axis_label, label=self.label, title=title)
-        return f"shifted_{spec.name}_{label}", f"{spec.name} of {label} by {along}, unit area.", figure
+        caption = f"{spec.name} of {label} by {along}, unit area"
+        if spec.optional:
+            caption += "; missing values left out, present at " + ", ".join(f"{v:g}: {s:.1%}" for v, s in there.items())
+        return f"shifted_{spec.name}_{label}", f"{caption}.", figure
 
     def _matrices(self) -> Iterator[Picture]:
         options = self.analysis.config.diagnostics.matrix

@@ -118,7 +118,7 @@ def _covered(
             yield name, theta
         elif refuse:
             raise UntrainedHypothesisError(
-                f"'{name}' cannot be evaluated at {theta}: it was not trained there and does not interpolate; choose a "
+                f"'{name}' cannot be evaluated{theta.at}: it was not trained there and does not interpolate; choose a "
                 "parameterized classifier, the observable, or a simulated hypothesis"
             )
         elif name not in told:

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.features import feature_path
 from hypotheta.stages.files import Provenance, file_digest
 from hypotheta.stages.progress import Advance, progress
+from hypotheta.stages.record import add_training, measured, record_of, training_row
 from hypotheta.stages.store import Store, model_path
 
-__all__ = ["train", "training_dataset"]
+__all__ = ["input_digests", "named_features", "train", "training_dataset"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,10 +50,10 @@ def training_dataset(analysis: Analysis, store: Store) -> Dataset:
 
 
 def train(analysis: Analysis, classifier: str, *, hold_out: ThetaPoint | None = None, threads: int = 1) -> Path:
-    """Train one classifier on all folds and save it.
+    """Train one classifier on all folds, save it, and add a row to the record of trainings.
 
-    An interrupted training of networks goes on from its last epoch. The card of the model holds, besides its
-    provenance, the verdict on what θ alone told in the training.
+    An interrupted training of networks goes on from its last epoch, and becomes one row. The card of the model holds,
+    besides its provenance, the verdict on what θ alone told in the training, and the row.
 
     Args:
         analysis: the analysis.
@@ -64,12 +66,15 @@ def train(analysis: Analysis, classifier: str, *, hold_out: ThetaPoint | None = 
 
     Raises:
         ConfigurationError: when there is no such classifier.
+        OutputError: when the record of trainings cannot be opened; told before the training starts.
     """
     config = analysis.config
     if classifier not in config.classifiers:
         raise ConfigurationError(f"there is no classifier '{classifier}'{closest(classifier, config.classifiers)}")
-    store = Store(analysis)
+    record, store = record_of(analysis), Store(analysis)
     dataset = training_dataset(analysis, store)
+    record.prepare()
+    started = time.monotonic()
     if hold_out is not None:
         dataset = dataset.without(hold_out)
     path, own = model_path(analysis, classifier, hold_out), config.classifiers[classifier]
@@ -78,7 +83,7 @@ def train(analysis: Analysis, classifier: str, *, hold_out: ThetaPoint | None = 
     title = f"train {classifier}" + (f" without {hold_out}" if hold_out else "")
     with progress(f"{title} ({folds} folds, {len(dataset)} rows)", 1000) as advance:
         model = CrossFitted.fit(
-            _named_features(analysis, own),
+            named_features(analysis, own),
             dataset,
             folds=folds,
             rng=analysis.generator("train", classifier),
@@ -90,19 +95,35 @@ def train(analysis: Analysis, classifier: str, *, hold_out: ThetaPoint | None = 
     if hold_out is not None:
         for trained in model.models:
             refuse_seen(trained.signature.trained_at, hold_out, analysis.space)
-    samples = [*analysis.catalogue.names("signal"), *analysis.catalogue.names("background")]
-    inputs = {name: file_digest(feature_path(analysis, name)) for name in samples}
+    seconds = time.monotonic() - started
+    inputs = input_digests(analysis)
     provenance = Provenance(
         "train", config.seed, threads, analysis.digest("parameters", "training", "classifiers"), inputs
     )
     units = {spec.name: spec.unit for spec in analysis.code.FEATURES if spec.name in model.feature_names}
     leakage = [verdict.to_dict() for verdict in _leakage(model)]
-    model.save(path, provenance={**provenance.to_dict(), "feature_units": units, "leakage": leakage})
+    row = training_row(
+        *(analysis, classifier, own),
+        features=len(model.feature_names),
+        found=measured(store, model),
+        inputs=inputs,
+        seconds=seconds,
+        hold_out=hold_out,
+    )
+    kept = {"feature_units": units, "leakage": leakage, "trial": row.to_dict()}
+    model.save(path, provenance={**provenance.to_dict(), **kept})
     shutil.rmtree(checkpoint.folder, ignore_errors=True)
+    add_training(record, row, classifier)
     return path
 
 
-def _named_features(analysis: Analysis, config: AnyClassifierConfig) -> AnyClassifierConfig:
+def input_digests(analysis: Analysis) -> dict[str, str]:
+    """Return the digests of the feature files that trainings read, by sample."""
+    samples = [*analysis.catalogue.names("signal"), *analysis.catalogue.names("background")]
+    return {name: file_digest(feature_path(analysis, name)) for name in samples}
+
+
+def named_features(analysis: Analysis, config: AnyClassifierConfig) -> AnyClassifierConfig:
     """Replace a level of features by the names of those that have it."""
     if config.features not in ("low", "high"):
         return config

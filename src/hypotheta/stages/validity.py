@@ -118,7 +118,7 @@ def _studies(analysis: Analysis, options: ValidityConfig, threads: int) -> Valid
         closures = tuple(_closures(store, options, stored))
         advance(1)
         scan = None
-        if len(every) > 1 and len(every[0].workspace.theta.values) == 1:
+        if len(every[0].workspace.theta.values) <= 1:
             events = background_events(store, every)
             scan = global_significance([s.workspace for s in every], events, rng=rng("scan"), n=options.scan_toys)
         advance(1)
@@ -198,7 +198,7 @@ def _rows(analysis: Analysis, found: Validity, judged: Iterable[Judged]) -> Iter
 
 
 def _where(theta: ThetaPoint | None) -> str:
-    return "" if theta is None else f"{theta}: "
+    return f"{theta}: " if theta is not None and theta.values else ""
 
 
 def _to_dict(found: Validity) -> dict[str, Any]:

@@ -42,7 +42,10 @@ def validity_pictures(analysis: Analysis, found: Validity) -> Iterator[Picture]:
     if found.scan is not None:
         excess = found.excess if analysis.config.unblind else None
         figure = plot_global_significance(found.scan, observed=excess, label=label)
-        yield "validity_global", "Significance of the largest excess of the scan; toys share their events.", figure
+        caption = "Significance of the largest excess of the scan; toys share their events."
+        if len(found.scan.thetas) == 1:
+            caption = "Significance of an excess; there is no scan in which it might have been elsewhere."
+        yield "validity_global", caption, figure
 
 
 def validity_section(analysis: Analysis, figures: list[Figure]) -> Section:

@@ -28,6 +28,7 @@ from hypotheta.statistics.switches import (
 from hypotheta.statistics.templates.binning import Bins, merge_edges
 from hypotheta.statistics.templates.closure import ClosurePoint, TemplateClosure, compare_templates
 from hypotheta.statistics.templates.histograms import NOMINAL, Template, TemplateKey, TemplateSet, fill, yields_table
+from hypotheta.statistics.templates.members import Combination, combine_members
 from hypotheta.statistics.templates.morphing import EfficiencyAxis, WeightedValues, morph, neighbour_weights
 from hypotheta.statistics.templates.optimise import choose_edges, expected_sigma
 from hypotheta.statistics.templates.shaping import Step, Treatment, shape_templates
@@ -40,6 +41,7 @@ __all__ = [
     "Bins",
     "ClosurePoint",
     "ClsCurve",
+    "Combination",
     "DataLabel",
     "EfficiencyAxis",
     "Exclusion",
@@ -81,6 +83,7 @@ __all__ = [
     "build_workspace",
     "check_templates",
     "choose_edges",
+    "combine_members",
     "compare_templates",
     "exclusions",
     "expected_sigma",

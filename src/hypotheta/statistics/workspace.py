@@ -139,7 +139,7 @@ def build_workspace(
     signal = [templates.get(theta, region, config.signal) for region in config.regions]
     if sum(t.values.sum() for t in signal) <= 0:
         raise TemplateError(
-            f"templates at {theta}: the signal '{config.signal}' is empty in {', '.join(config.regions)}"
+            f"templates{theta.at}: the signal '{config.signal}' is empty in {', '.join(config.regions)}"
         )
     observed = {**asimov(templates, theta, config), **(data or {})}
     channels, observations = [], []

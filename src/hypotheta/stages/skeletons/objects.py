@@ -4,6 +4,7 @@ The numbers of the selection stand in ``analysis.yaml`` (`Cuts`). What is not th
 features of 0.
 """
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import awkward as ak
@@ -70,7 +71,7 @@ def select(events: Events, cuts: Cuts) -> Selection:
     leptons = events.leptons[(events.leptons.pt >= cuts.lepton_pt) & (abs(events.leptons.eta) <= cuts.lepton_eta)]
     tags = np.bincount(parents(jets), weights=flat(jets.btag), minlength=len(events))
     return Selection(
-        events=Events(jets, leptons, events.met, events.weight, events.event_id),
+        events=replace(events, jets=jets, leptons=leptons),
         preselection=(
             (f"at least {cuts.min_leptons} leptons", ak.to_numpy(ak.num(leptons)) >= cuts.min_leptons),
             (f"at least {cuts.min_jets} jets", ak.to_numpy(ak.num(jets)) >= cuts.min_jets),

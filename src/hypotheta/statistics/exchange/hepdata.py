@@ -102,6 +102,10 @@ def _limits(lib: ModuleType, scan: LimitScan, record: Record, space: ParameterSp
     )
     for name in scan.points[0].theta.values:
         table.add_variable(_parameter(lib, space, name, [p.theta[name] for p in good]))
+    if not scan.points[0].theta.values:  # HEPData wants a column that the others depend on
+        only = lib.Variable("Hypothesis", is_independent=True, is_binned=False)
+        only.values = [str(p.theta) for p in good]
+        table.add_variable(only)
     expected = _column(lib, "Expected limit", [p.expected_pb for p in good], record, units="pb")
     for n in (1, 2):
         expected.add_uncertainty(_uncertainty(lib, f"{n} s.d.", [_side(p, n) for p in good]))

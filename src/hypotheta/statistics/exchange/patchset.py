@@ -29,7 +29,8 @@ class PatchedModel:
 
     Args:
         background_only: a pyhf workspace without signal, at the first hypothesis; its measurement has no POI.
-        patches: a pyhf patch set; its patches are named by the slug of θ, as ``mass_1000``, and labelled by its values.
+        patches: a pyhf patch set; its patches are named by the slug of θ, as ``mass_1000``, and labelled by its values,
+            the one patch of a signal without parameters by its name.
     """
 
     background_only: Spec
@@ -59,13 +60,17 @@ def patch_set(workspaces: Sequence[Workspace], *, description: str = "", referen
         "metadata": {
             "name": first.discriminant,
             "description": description or f"{first.discriminant}: all samples and the observation at each hypothesis",
-            "labels": list(first.theta.values),
+            "labels": list(first.theta.values) or ["hypothesis"],
             "digests": {"sha256": pyhf.utils.digest(background, algorithm="sha256")},
             "references": {"hepdata": reference},
         },
         "patches": [
             {
-                "metadata": {"name": w.theta.slug, "values": list(w.theta.values.values()), "data": w.data},
+                "metadata": {
+                    "name": w.theta.slug,
+                    "values": list(w.theta.values.values()) or [w.theta.slug],
+                    "data": w.data,
+                },
                 "patch": [
                     {"op": "replace", "path": f"/{part}", "value": copy.deepcopy(w.spec[part])}
                     for part in ("channels", "observations", "measurements")
@@ -88,7 +93,7 @@ def _check(workspaces: Sequence[Workspace]) -> None:
     if len(discriminants) > 1:
         raise ConfigurationError(f"a patch set holds one discriminant, these are {', '.join(discriminants)}")
     labels = {tuple(w.theta.values) for w in workspaces}
-    if len(labels) > 1 or labels == {()}:
+    if len(labels) > 1:
         raise ConfigurationError(f"the hypotheses of a patch set have the same parameters, these have {sorted(labels)}")
     slugs = [w.theta.slug for w in workspaces]
     repeated = sorted({s for s in slugs if slugs.count(s) > 1})

@@ -166,7 +166,7 @@ def study_nuisance(
     for theta in {w.theta for w in workspaces}:
         if reference not in {w.discriminant for w in workspaces if w.theta == theta}:
             raise ConfigurationError(
-                f"there is no workspace of the reference '{reference}' at {theta}{closest(reference, names)}"
+                f"there is no workspace of the reference '{reference}'{theta.at}{closest(reference, names)}"
             )
     factors = [_factors(w, r) for w, r in zip(workspaces, replicas, strict=True)]
     found: list[list[StudyPoint]] = [[] for _ in workspaces]

@@ -1,6 +1,6 @@
-"""A predicted σ·B against one parameter of θ, and where it is excluded.
+"""A predicted σ·B, a number or against one parameter of θ, and where it is excluded.
 
-Which one do I use? A `TheoryCurve`, and `exclusions` of it by a `LimitScan`.
+Which one do I use? A `TheoryCurve`, and `exclusions` of it by a `LimitScan`; `strengths` are limits over it.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hypotheta.errors import ConfigurationError
-from hypotheta.statistics.limits.results import LimitScan
+from hypotheta.parameters import ThetaPoint
+from hypotheta.statistics.limits.results import NUMBERS, LimitPoint, LimitScan
 
-__all__ = ["Exclusion", "TheoryCurve", "exclusions"]
+__all__ = ["Exclusion", "TheoryCurve", "exclusions", "strengths"]
 
 Floats = NDArray[np.float64]
 
@@ -24,19 +25,25 @@ class TheoryCurve:
     """A predicted cross section times branching ratio.
 
     Args:
-        parameter: the parameter of θ it depends on.
-        x: values of the parameter, rising, at least two.
+        parameter: the parameter of θ it depends on; None for one number, where there is one hypothesis.
+        x: values of the parameter, rising, at least two; none for one number.
         sigma_pb: σ·B in pb at each, > 0.
         label: how it is called in pictures.
     """
 
-    parameter: str
+    parameter: str | None
     x: tuple[float, ...]
     sigma_pb: tuple[float, ...]
     label: str = "theory"
 
     def __post_init__(self) -> None:
         sigma = np.array(self.sigma_pb)
+        if self.parameter is None:
+            if self.x or len(sigma) != 1 or not 0 < sigma[0] < np.inf:
+                raise ConfigurationError(
+                    f"the theory of one hypothesis is one σ·B > 0 in pb, here it is {self.sigma_pb} at {self.x}"
+                )
+            return
         if len(self.x) < 2 or np.any(np.diff(self.x) <= 0) or not np.all(np.isfinite(sigma) & (sigma > 0)):
             raise ConfigurationError(
                 f"the theory curve needs two or more values of '{self.parameter}' and σ·B > 0 in pb at each; it has "
@@ -49,6 +56,20 @@ class TheoryCurve:
         x = sorted(points)
         return cls(parameter, tuple(x), tuple(points[v] for v in x), label)
 
+    @classmethod
+    def number(cls, sigma_pb: float, *, label: str = "theory") -> "TheoryCurve":
+        """Return the prediction of the one hypothesis that there is."""
+        return cls(None, (), (sigma_pb,), label)
+
+    def at(self, theta: ThetaPoint) -> float:
+        """Return σ·B in pb at a hypothesis; NaN outside the curve.
+
+        Example:
+            >>> TheoryCurve.number(0.5).at(ThetaPoint({}))
+            0.5
+        """
+        return self.sigma_pb[0] if self.parameter is None else float(self(theta[self.parameter]))
+
     def __call__(self, x: ArrayLike) -> Floats:
         """Return σ·B in pb, ln σ linear between points; NaN outside them.
 
@@ -58,6 +79,26 @@ class TheoryCurve:
         """
         ln = np.interp(np.asarray(x, dtype=np.float64), self.x, np.log(self.sigma_pb), left=np.nan, right=np.nan)
         return np.asarray(np.exp(ln))
+
+
+def strengths(point: LimitPoint, theory: TheoryCurve) -> dict[str, float | None]:
+    """Return the prediction at a limit's hypothesis, and its limits over it: μ = σ/σ(theory).
+
+    Args:
+        point: the limits at one hypothesis.
+        theory: the prediction.
+
+    Returns:
+        ``theory_pb`` and ``observed_mu``, ``expected_minus2_mu`` … ``expected_plus2_mu``; None for a missing limit, or
+        where there is no prediction.
+    """
+    sigma = theory.at(point.theta)
+    predicted = sigma if np.isfinite(sigma) else None
+    found: dict[str, float | None] = {"theory_pb": predicted}
+    for name in NUMBERS[:6]:
+        value = getattr(point, name)
+        found[name.replace("_pb", "_mu")] = None if value is None or predicted is None else value / predicted
+    return found
 
 
 @dataclass(frozen=True)
@@ -80,8 +121,10 @@ def exclusions(scan: LimitScan, theory: TheoryCurve) -> list[Exclusion]:
 
     Args:
         scan: the limits of one discriminant; a quantity that no point has is left out.
-        theory: the prediction.
+        theory: the prediction; one number has no ranges, see `strengths`.
     """
+    if theory.parameter is None:
+        return []
     x = scan.parameter(theory.parameter)
     order = np.argsort(x)
     found = []

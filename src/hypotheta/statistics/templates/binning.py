@@ -24,10 +24,19 @@ class Bins:
     Args:
         edges: edges on the discriminant, rising, shape (b + 1,).
         chosen: how they were chosen, for the record.
+        closed: whether events outside the edges are left out, instead of going into the outermost bins.
     """
 
     edges: Floats
     chosen: str
+    closed: bool = False
+
+    def holds(self, values: Floats) -> NDArray[np.bool_]:
+        """Tell which values are in a bin, shape (n,)."""
+        if not self.closed:
+            return np.ones(len(values), dtype=np.bool_)
+        inside: NDArray[np.bool_] = (values >= self.edges[0]) & (values <= self.edges[-1])
+        return inside
 
 
 def merge_edges(

@@ -221,7 +221,7 @@ def choose_edges(
     """
     fine = count(templates, theta, region, config)
     if fine.signal.sum() <= 0:
-        raise TemplateError(f"the signal '{config.signal}' at {theta} is empty in region '{region}': no bins are best")
+        raise TemplateError(f"the signal '{config.signal}'{theta.at} is empty in region '{region}': no bins are best")
     nothing = np.zeros(0)
     elsewhere = Counts(nothing, nothing, nothing, np.zeros((len(fine.shifts), 0)))
     for other in config.regions:

@@ -85,7 +85,7 @@ def toy_medians(
         low, high = np.quantile(replicas, norm.cdf((-1.0, 1.0)), method="nearest")
         error = float(asymptotic[w] * 0.5 * (high - low)) if np.isfinite(high) else np.inf
         if not (0.25 < limit / asymptotic[w] < 4.0 and np.isfinite(error)):
-            raise FitError(f"toys at {workspace.theta} find no limit near μ = {asymptotic[w]:.4g}; draw more of them")
+            raise FitError(f"toys{workspace.theta.at} find no limit near μ = {asymptotic[w]:.4g}; draw more of them")
         failed = 1.0 - sum(len(q) for pair in toys for q in pair) / (4 * n)
         found.append(ToyMedian(workspace.theta, float(asymptotic[w]), float(limit), error, n, failed))
     return found

@@ -30,6 +30,7 @@ Floats = NDArray[np.float64]
 Matrix = Any
 
 _CHUNK = 200
+_TOO_FAR = "the hypotheses are too far apart to count crossings"
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,13 +102,13 @@ def global_significance(
         level: the Z at which up-crossings are counted.
 
     Raises:
-        ConfigurationError: with less than two hypotheses, or more than one parameter of θ.
+        ConfigurationError: without a hypothesis, or with more than one parameter of θ.
         TemplateError: when the events do not make up the background templates, or weigh less than 0.
         FitError: when the fits of all toys failed, or of all but one.
     """
     order = sorted(range(len(workspaces)), key=lambda i: tuple(workspaces[i].theta.values.values()))
-    if len(order) < 2 or any(len(w.theta.values) != 1 for w in workspaces):
-        raise ConfigurationError("a global significance is that of a scan of one parameter, of two hypotheses at least")
+    if not order or any(len(w.theta.values) > 1 for w in workspaces):
+        raise ConfigurationError("a global significance is that of a scan of one parameter, or of one hypothesis")
     chosen = [workspaces[i] for i in order]
     models = compiled(chosen)
     bins = [_matrix(models, w, events, events.bins[i]) for w, i in enumerate(order)]
@@ -142,14 +143,18 @@ def global_verdict(result: GlobalSignificance, *, local: float = 2.0, tolerance:
     z, other = (float(norm.isf(np.clip(v, end, 1.0 - end))) for v in (p, result.p_value_from_crossings(local)))
     # dZ/dp = −1/φ(Z)
     z_error = error / float(norm.pdf(z))
+    scan = f"that share events among {len(result.thetas)} hypotheses"
+    theory = f"from {result.crossings:.2f} up-crossings of Z = {result.level:g}"
+    if len(result.thetas) == 1:
+        scan, theory = "of the one hypothesis", "by definition"
     message = (
-        f"a local Z of {local:g} is a global one of {z:.2f} ± {z_error:.2f} from {len(result.largest)} toys that share "
-        f"events among {len(result.thetas)} hypotheses, {other:.2f} from {result.crossings:.2f} up-crossings of Z = "
-        f"{result.level:g}"
+        f"a local Z of {local:g} is a global one of {z:.2f} ± {z_error:.2f} from {len(result.largest)} toys {scan}, "
+        f"{other:.2f} {theory}"
     )
     status = judge(abs(z - other), z_error, tolerance)
     if status != "pass":
-        message += "; trust the toys, the hypotheses are too far apart to count crossings"
+        message += "; trust the toys, "
+        message += "asymptotic formulas are off" if len(result.thetas) == 1 else _TOO_FAR
     return Verdict("global_significance", status, z, z_error, tolerance, message, other)
 
 
@@ -175,7 +180,7 @@ def _check(workspaces: Sequence[Workspace], models: Models, events: BackgroundEv
         if not np.allclose(found, wanted, rtol=1e-6):
             i = int(np.argmax(np.abs(found - wanted)))
             raise TemplateError(
-                f"the events at {workspace.theta} make {found[i]:g} events in bin {i}, its template has {wanted[i]:g}; "
+                f"the events{workspace.theta.at} make {found[i]:g} events in bin {i}, its template has {wanted[i]:g}; "
                 "give the events that filled it"
             )
 

@@ -129,7 +129,7 @@ def _point(theta: ThetaPoint, mu: Floats, pull: Floats, good: NDArray[np.bool_])
     known = good & np.isfinite(pull)
     if known.sum() < 2:
         raise FitError(
-            f"of {len(mu)} toys at {theta}, {good.sum()} have a fit and {known.sum()} an error of μ; draw more, or "
+            f"of {len(mu)} toys{theta.at}, {good.sum()} have a fit and {known.sum()} an error of μ; draw more, or "
             "look for thin bins in its templates"
         )
     return _moments(mu[good]), _moments(pull[known]), float(1.0 - good.mean()), float((good & ~known).mean())

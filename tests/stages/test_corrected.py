@@ -1,0 +1,272 @@
+"""An experiment's own corrections, theory weights, varied branches, trees and files, from `features` to a workspace."""
+
+import json
+import shutil
+from pathlib import Path
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+import yaml
+
+from hypotheta.errors import ConfigurationError, InputFileError, TemplateError
+from hypotheta.ntuples import write_root
+from hypotheta.parameters import ThetaPoint
+from hypotheta.stages.analysis import Analysis
+from hypotheta.stages.builder import TemplateBuilder
+from hypotheta.stages.features import features
+from hypotheta.stages.store import Store
+
+ROOT = Path(__file__).parents[2]
+JES = 1.05
+MEMBERS = 4
+FACTORS = np.array([0.5, 1.5, 0.25, 3.0])  # of all events: pure normalisation, which the cross section knows
+
+
+def columns_of(path):
+    with uproot.open(path) as file:
+        events = {k: file["Events"][k].array() for k in file["Events"].keys()}  # noqa: SIM118  a tree is no dict
+        runs = {k: file["Runs"][k].array(library="np") for k in file["Runs"].keys()}  # noqa: SIM118
+    return events, runs
+
+
+def shifted(events):
+    """Return the jets' branches at another energy scale, and the missing momentum that follows."""
+    phi, change = events["Jet_phi"], (JES - 1) * events["Jet_pt"]
+    x = events["MET_pt"] * np.cos(events["MET_phi"]) - ak.sum(change * np.cos(phi), axis=1)
+    y = events["MET_pt"] * np.sin(events["MET_phi"]) - ak.sum(change * np.sin(phi), axis=1)
+    return {
+        "Jet_pt": JES * events["Jet_pt"],
+        "Jet_mass": JES * events["Jet_mass"],
+        "MET_pt": ak.to_numpy(np.hypot(x, y)),
+        "MET_phi": ak.to_numpy(np.arctan2(y, x)),
+    }
+
+
+def scale_factors():
+    """Return a correctionlib file by hand: a relative energy uncertainty, and a lepton's factor by p_T."""
+
+    def variable(name, kind="real"):
+        return {"name": name, "type": kind}
+
+    def correction(name, inputs, data):
+        return {"name": name, "version": 1, "inputs": inputs, "output": variable("f"), "data": data}
+
+    choices = [{"key": k, "value": v} for k, v in (("sf", 0.95), ("systup", 0.98), ("systdown", 0.92))]
+    category = {"nodetype": "category", "input": "ValType", "content": choices}
+    corrections = [
+        correction("jes", [variable("JetPt")], {"nodetype": "formula", "expression": "0.05+0*x", "parser": "TFormula",
+                                                "variables": ["JetPt"]}),
+        correction("lepton", [variable("ValType", "string")], category),
+    ]  # fmt: skip
+    return json.dumps({"schema_version": 2, "corrections": corrections})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    pytest.importorskip("correctionlib", reason="correctionlib is not installed")
+    folder = tmp_path_factory.mktemp("corrected")
+    for name in ("analysis.yaml", "quick.yaml", "analysis.py"):
+        shutil.copy(ROOT / "analysis/ttbar" / name, folder / name)
+    rng = np.random.default_rng(8)
+    for name in ("xtt_m1000", "ttbar_mtt_1000_inf"):
+        events, runs = columns_of(ROOT / f"samples/small/{name}.root")
+        varied, n = shifted(events), len(events["event"])
+        own = {f"{k}_up": v for k, v in varied.items()}
+        weights = FACTORS * np.ones((n, 1)) * (1 + 0.2 * rng.normal(size=(n, MEMBERS)))
+        own["LHEPdfWeight"] = ak.from_regular(ak.Array(weights), axis=1)
+        own["PSWeight"] = ak.from_regular(ak.Array(FACTORS * np.ones((n, 1))), axis=1)
+        write_root(folder / f"{name}.root", {"Events": events | own, "Shifted": events | varied, "Runs": runs}, {})
+        write_root(folder / f"{name}_up.root", {"Events": events | varied, "Runs": runs}, {})
+        kept = {k: v[: n // 2] for k, v in (events | own).items()}
+        write_root(folder / f"{name}_skim.root", {"Events": kept, "Runs": runs}, {})
+    (folder / "c.json").write_text(scale_factors())
+    profile = yaml.safe_load((ROOT / "src/hypotheta/ntuples/profiles/nanoaod.yaml").read_text())
+    for rule in profile["weights"].values():
+        rule.pop("sums")
+    names = ("Jet_pt", "Jet_mass", "MET_pt", "MET_phi")
+    profile["variations"] = {
+        "branches_up": {"branches": {k: f"{k}_up" for k in names}},
+        "branches_down": {"branches": {k: f"{k}_up" for k in names}},
+        "trees_up": {"tree": "Shifted"},
+        "trees_down": {"tree": "Shifted"},
+    }
+    (folder / "mine.yaml").write_text(yaml.safe_dump(profile))
+    return folder
+
+
+def load(folder, systematics, *, corrections=None, skim="", **samples):
+    """Return an analysis of one signal and one background without classifiers."""
+    varied = {"files_up": ["xtt_m1000_up.root"], "files_down": ["xtt_m1000_up.root"]}
+    background = {
+        "process": "ttbar",
+        "kind": "background",
+        "cross_section_pb": 8.0,
+        "files": [f"ttbar_mtt_1000_inf{skim}.root"],
+        "variations": {k: ["ttbar_mtt_1000_inf_up.root"] for k in varied},
+    }
+    signal = {"process": "xtt", "kind": "signal", "theta": {"mass": 1000}, "cross_section_pb": 1.0}
+    signal |= {"files": ["xtt_m1000.root"], "variations": varied}
+    catalogue = {
+        "sqrt_s_TeV": 14,
+        "profile": "mine.yaml",
+        "processes": {"xtt": {"label": "X"}, "ttbar": {"label": "tt"}},
+        "samples": {"signal": signal, "ttbar": background, **samples},
+    }
+    (folder / "samples.yaml").write_text(yaml.safe_dump(catalogue))
+    config = {
+        "extends": "quick.yaml",
+        "catalogue": "samples.yaml",
+        "parameters": {"mass": {"grid": [1000]}, "jes": {"grid": [1.0]}},
+        "systematics": {"jes": None, "jer": None, "btag": None, **systematics},
+        "corrections": corrections or {},
+        "diagnostics": {"at": {"jes": [1.0]}, "hypotheses": [{"mass": 1000}], "reference": None},
+        "limits": {"brazil": "observable"},
+        "classifiers": {name: None for name in ("parameterized_network", "parameterized_bdt", "fixed_networks")},
+        "validity": None,
+    }
+    (folder / "a.yaml").write_text(yaml.safe_dump(config))
+    return Analysis.load(folder / "a.yaml", out=folder / "results")
+
+
+def tabulate(analysis):
+    for name in analysis.catalogue.names():
+        features(analysis, name)
+    return Store(analysis)
+
+
+def templates(analysis):
+    """Return variation → values of the background's signal region, and the workspace's modifiers."""
+    builder, theta = TemplateBuilder(analysis), ThetaPoint({"mass": 1000})
+    built = builder.build("observable", theta)
+    filled = builder._fill("observable", theta, built.bins, False)
+    keys = [key for key in filled.templates if (key.region, key.sample) == ("sr", "ttbar")]
+    names = {m["name"] for c in built.workspace.spec["channels"] for s in c["samples"] for m in s["modifiers"]}
+    return {key.variation: filled.templates[key].values for key in keys}, names
+
+
+def test_energy_scales_by_any_way_are_the_same(folder):
+    jes = {"type": "jet_energy_scale", "file": "c.json", "name": "jes", "inputs": {"JetPt": "pt"}}
+    systematics = {
+        "scale": {"object": "jet_energy_scale", "up": JES, "down": JES},
+        "library": {"object": "experiment", "up": 1.0, "down": 1.0},
+        "branch": {"ntuple": "branches"},
+        "tree": {"ntuple": "trees"},
+        "file": {"ntuple": "files"},
+    }
+    store = tabulate(load(folder, systematics, corrections={"experiment": jes}))
+    for sample in ("signal", "ttbar"):
+        wanted = store.table(sample, "scale_up")
+        assert len(wanted) != len(store.table(sample))
+        for name in ("library", "branch", "tree", "file"):
+            found = store.table(sample, f"{name}_up")
+            # float32 branches: an event at a cut may fall on its other side
+            both, i, j = np.intersect1d(wanted.event_id, found.event_id, return_indices=True)
+            assert len(both) >= 0.999 * max(len(wanted), len(found))
+            close = np.isclose(found.x[j], wanted.x[i], rtol=2e-3, atol=2e-3)
+            assert close.mean() > 0.999, name
+            assert found.weight[j] == pytest.approx(wanted.weight[i])
+
+
+def test_scale_factors_correct_the_weights(folder):
+    factor = {"type": "scale_factor", "of": "leptons", "file": "c.json", "name": "lepton", "inputs": {}}
+    factor |= {"shifts": {"input": "ValType", "nominal": "sf", "up": "systup", "down": "systdown"}}
+    with pytest.raises(ConfigurationError, match=r"corrections\.lepton\.scale_factor\.inputs"):
+        load(folder, {}, corrections={"lepton": factor})
+    before = tabulate(load(folder, {})).table("ttbar")
+    factor["inputs"] = {"ValType": "sf"}
+    analysis = load(folder, {"lepton": {"weight": "lepton"}}, corrections={"lepton": factor})
+    after = tabulate(analysis).table("ttbar")
+    assert after.weight == pytest.approx(0.95 * before.weight)
+    found, names = templates(analysis)
+    assert found["lepton_up"] == pytest.approx(found["nominal"] * 0.98 / 0.95)
+    assert found["lepton_down"] == pytest.approx(found["nominal"] * 0.92 / 0.95)
+    assert "lepton" in names
+
+
+def test_theory_weights_are_normalised_and_combined(folder):
+    systematics = {"pdf": {"weight": "pdf", "combine": "rms"}, "isr": {"weight": "isr"}}
+    analysis = load(folder, systematics)
+    store = tabulate(analysis)
+    table = store.table("ttbar")
+    assert [name for name in table.factors if "__" in name] == [f"pdf__{i}" for i in range(MEMBERS)]
+    found, names = templates(analysis)
+    # the same factor for all events is a cross section, not a shape or an acceptance
+    assert found["isr_up"] == pytest.approx(found["nominal"], rel=1e-5)
+    assert not any("__" in variation for variation in found)
+    assert {"pdf", "isr"} <= {name.removesuffix("_shape").removesuffix("_norm") for name in names}
+    chosen = table.region == table.regions.index("sr")
+    values = table.column("mwwbb")[chosen].astype(float)
+    builder = TemplateBuilder(analysis)
+    edges = builder.binner.bins("observable", ThetaPoint({"mass": 1000}), "sr").edges
+
+    def filled(weight):
+        inside = np.clip(values, edges[0], np.nextafter(edges[-1], 0))
+        return np.histogram(inside, edges, weights=weight[chosen])[0]
+
+    shifts = [filled(table.weight * table.factors[f"pdf__{i}"][0]) - filled(table.weight) for i in range(MEMBERS)]
+    rms = np.sqrt(np.mean(np.square(shifts), axis=0))
+    assert found["pdf_up"] == pytest.approx(found["nominal"] + rms, rel=1e-5)
+    assert found["pdf_down"] == pytest.approx(found["nominal"] - rms, rel=1e-5)
+
+
+def test_members_without_a_rule_are_refused(folder):
+    analysis = load(folder, {"pdf": {"weight": "pdf"}})
+    tabulate(analysis)
+    with pytest.raises(TemplateError, match="sample 'ttbar' has many members of 'pdf'; say how they are combined"):
+        templates(analysis)
+
+
+def test_a_skim_does_not_know_the_mean(folder):
+    analysis = load(folder, {"isr": {"weight": "isr", "processes": ["ttbar"]}}, skim="_skim")
+    with pytest.raises(InputFileError, match=r"_skim\.root: events are missing .* 'isr' .*weights\.isr\.sums"):
+        features(analysis, "ttbar")
+
+
+def test_two_point_variations_take_other_samples(folder):
+    other = {"process": "ttbar", "kind": "alternative", "cross_section_pb": 16.0, "files": ["ttbar_mtt_1000_inf.root"]}
+    analysis = load(folder, {"generator": {"samples": {"ttbar": "other"}}}, other=other)
+    assert analysis.catalogue.names("background") == ["ttbar"]
+    tabulate(analysis)
+    found, names = templates(analysis)
+    assert found["generator_up"] == pytest.approx(2 * found["nominal"])
+    assert any(name.startswith("generator") for name in names)
+    with pytest.raises(ConfigurationError, match=r"systematics\.generator\.samples: there is no sample 'othe'"):
+        load(folder, {"generator": {"samples": {"ttbar": "othe"}}}, other=other)
+
+
+@pytest.mark.parametrize(
+    ("systematic", "words"),
+    [
+        ({"ntuple": "x", "weight": "y"}, "give exactly one of parameter, object, weight, ntuple, samples"),
+        ({"ntuple": "x", "up": 1.0}, "up, down: they belong to a parameter or an object variation, not to ntuple"),
+        ({"object": "jet_energy_scale", "up": 1.0, "combine": "rms"}, "combine: it belongs to a weight variation"),
+        ({"object": "jet_energy_scal", "up": 1.0}, "there is no object variation 'jet_energy_scal'"),
+    ],
+)
+def test_systematics_that_make_no_sense(folder, systematic, words):
+    with pytest.raises(ConfigurationError, match=words):
+        load(folder, {"s": systematic})
+
+
+def test_names_that_are_taken(folder):
+    jes = {"type": "jet_energy_scale", "file": "c.json", "name": "jes", "inputs": {"JetPt": "pt"}}
+    with pytest.raises(ConfigurationError, match="corrections.jet_energy_scale: this name is kept; choose another"):
+        load(folder, {}, corrections={"jet_energy_scale": jes})
+    factor = {"type": "scale_factor", "of": "leptons", "file": "c.json", "name": "lepton", "inputs": {"ValType": "sf"}}
+    with pytest.raises(ConfigurationError, match="two weight variations called 'btag'; rename the correction"):
+        features(load(folder, {}, corrections={"btag": factor}), "ttbar")
+
+
+def test_another_file_of_corrections_is_another_analysis(folder):
+    jes = {"type": "jet_energy_scale", "file": "d.json", "name": "jes", "inputs": {"JetPt": "pt"}}
+    before = load(folder, {}, corrections={"jes": jes}).digest("corrections")
+    (folder / "d.json").write_text(scale_factors())
+    assert load(folder, {}, corrections={"jes": jes}).digest("corrections") != before
+
+
+def test_data_are_not_varied(folder):
+    data = {"process": "ttbar", "kind": "data", "files": ["xtt_m1000.root"], "variations": {"jes_up": ["a.root"]}}
+    with pytest.raises(ConfigurationError, match=r"samples\.data: data has no variations"):
+        load(folder, {}, data=data)
