@@ -275,8 +275,8 @@ def test_a_soft_term_recoils_against_leptons_and_jets_away_from_them(tmp_path, e
     columns |= {f"Muon_{name}": ak.Array(values) for name, values in muon.items()}
     write_root(tmp_path / "a.root", {"Events": columns})
     (tmp_path / "mine.yaml").write_text(
-        "extends: nanoaod\nmet: [{px: soft_x, py: soft_y, recoil_radius: 0.4}]\nleptons:\n  - {flavour: 13, pt: Muon_pt, "
-        "eta: Muon_eta, phi: Muon_phi, mass: Muon_mass, charge: Muon_charge}\n"
+        "extends: nanoaod\nmet: [{px: soft_x, py: soft_y, recoil_radius: 0.4}]\nleptons:\n  - {flavour: 13, "
+        "pt: Muon_pt, eta: Muon_eta, phi: Muon_phi, mass: Muon_mass, charge: Muon_charge}\n"
     )
     (read,) = read_events(tmp_path / "a.root", load_profile("mine.yaml", tmp_path))
     x = 3.0 - 50.0 - 20.0 * np.cos(3.1) - 40.0 * np.cos(1.4)
