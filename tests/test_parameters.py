@@ -81,3 +81,14 @@ def test_bad_parameters(arguments, match):
 def test_names_do_not_repeat():
     with pytest.raises(ConfigurationError, match="repeat"):
         ParameterSpace((MASS, MASS))
+
+
+def test_no_parameter_is_one_point():
+    space = ParameterSpace(())
+    assert space.grid_points == space.hypotheses == [ThetaPoint({})]
+    assert space.rows(np.empty((3, 0))).shape == (3, 0)
+    assert space.rows([]).shape == (1, 0)
+    assert space.broadcast(ThetaPoint({}), 4).shape == (4, 0)
+    space.check_hull(np.empty((3, 0)))
+    point = ThetaPoint({})
+    assert (point.slug, str(point), point.at) == ("nominal", "nominal", "")

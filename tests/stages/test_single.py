@@ -1,11 +1,13 @@
 """One mass of the quick analysis taken as *the* signal: nothing is left to scan, and all stages run all the same."""
 
+import json
 import shutil
+from pathlib import Path
 
 import numpy as np
+import pyhf
 import pytest
 import yaml
-from conftest import ROOT
 
 from hypotheta.errors import ConfigurationError
 from hypotheta.ntuples import read_tree
@@ -26,6 +28,7 @@ from hypotheta.stages.templates import templates
 from hypotheta.stages.train import train
 from hypotheta.stages.validity import read_validity, validate
 
+ROOT = Path(__file__).parents[2]
 THEORY_PB = 20.0
 #: signal and nuisances without a parameter
 NONE = {
@@ -41,7 +44,7 @@ NONE = {
         "fixed_networks": {"epochs": 2},
     },
     "diagnostics": {"at": None, "hypotheses": 1, "replicas": 10},
-    "validity": {"toys": 100, "scan_toys": 100},
+    "validity": {"toys": 500, "scan_toys": 200},
     "limits": {"theory": {"cross_section_pb": THEORY_PB, "label": "benchmark"}},
     "unblind": True,
     "data": {"source": "pseudo", "inject": {}, "inject_cross_section_pb": 60.0},
@@ -97,15 +100,11 @@ def test_there_is_one_hypothesis_without_a_name_to_it(single):
 
 def test_a_strong_signal_is_seen(single):
     analysis, _ = single
-    store = Store(analysis)
-    signal = store.table("xtt_m750").weight.sum()
     for scan in read_limits(analysis):
         (point,) = scan.points
         assert point.status == "ok"
-        # pseudo-data with 60 pb of it
-        assert point.best_fit_pb is not None
+        # pseudo-data hold 60 pb of it
         assert point.observed_pb > point.expected_pb
-    assert signal > 0
 
 
 def test_limits_are_quoted_over_the_prediction(single):
@@ -148,7 +147,7 @@ def test_networks_of_no_parameter_are_one_network(single):
         assert np.ptp(logits) > 0
         stored = store.logit(name, "xtt_m750", "nominal", ThetaPoint({}))
         region = store.table("xtt_m750").region == 0
-        assert np.array_equal(np.float32(logits[: region.sum()]), np.float32(stored[region]))
+        assert logits[: region.sum()] == pytest.approx(stored[region], abs=1e-5)
 
 
 def test_any_ntuple_is_scored_into_one_branch(single, tmp_path):
@@ -160,15 +159,12 @@ def test_any_ntuple_is_scored_into_one_branch(single, tmp_path):
 
 
 def test_other_formats_have_one_hypothesis(single, tmp_path):
-    pyhf = pytest.importorskip("pyhf")
-    import json
-
     folder = export(single[0], form="patchset", name="observable", to=tmp_path / "patches")
     background, patches = (
         json.loads((folder / f"observable/{name}.json").read_text()) for name in ("background_only", "patchset")
     )
     applied = pyhf.PatchSet(patches).apply(background, "nominal")
-    assert applied == json.loads((single[0].results / "workspaces/observable/nominal.json").read_text())
+    assert dict(applied) == json.loads((single[0].results / "workspaces/observable/nominal.json").read_text())
     card = export(single[0], form="combine", name="observable", to=tmp_path / "cards") / "observable/nominal.txt"
     assert "observable; workspace" in card.read_text()
 
@@ -217,7 +213,7 @@ def test_what_one_hypothesis_cannot_have(tmp_path, changes, message):
         loaded(tmp_path, **changes)
 
 
-def test_a_parameter_of_event_kind_is_still_seen(single, tmp_path):
+def test_a_parameter_of_event_kind_is_still_seen(tmp_path):
     """One hypothesis, but AUCs along the jet energy scale and templates under it."""
     changes = {"parameters": {"mass": None}, "systematics": {}, "diagnostics": {"hypotheses": 1, "replicas": 10}}
     analysis = loaded(tmp_path, **changes)

@@ -182,6 +182,5 @@ def _band(axes: Axes, i: int, scan: LimitScan, *, first: bool) -> None:
     axes.vlines(median, i - 0.3, i + 0.3, color="black", linestyle="--", label=middle)
     if point.observed_pb is not None:
         axes.plot(point.observed_pb, i, "o", color="black", label=seen)
-    numbers = ["failed" if point.expected_pb is None else f"{point.expected_pb:.3g}"]
-    numbers += [] if point.observed_pb is None else [f"{point.observed_pb:.3g}"]
-    beside(axes, i, " / ".join(numbers) + " pb")
+    numbers = (point.expected_pb,) if point.observed_pb is None else (point.expected_pb, point.observed_pb)
+    beside(axes, i, " / ".join("failed" if v is None else f"{v:.3g} pb" for v in numbers))

@@ -287,7 +287,7 @@ class Analysis:
             return spread(self.hypotheses, chosen)
         points = [point for point in map(ThetaPoint, chosen) if point in self.hypotheses]
         if not points:  # an analysis that extends another may have some of them only
-            known = ", ".join(str(dict(p.values)) for p in self.hypotheses)
+            known = ", ".join(f"({p})" if p.values else "{}" for p in self.hypotheses)
             raise ConfigurationError(
                 f"{self.path}: diagnostics.hypotheses: none has a signal; choose of {known}, or say how many"
             )

@@ -151,10 +151,11 @@ class Pictures:
         Of one hypothesis it is a row a classifier, at the nominal point.
         """
         for point in self.analysis.diagnostic_points if self.several else [self.analysis.space.nominal]:
+            place = point if self.several else ThetaPoint({**self.analysis.hypotheses[0].values, **point.values})
             figure = plot_auc(
                 self._auc_scans(point, self.parameter, names),
                 xlabel=self._xlabel,
-                title=str(point) if point.values else None,
+                title=str(place) if place.values else None,
                 label=self.label,
             )
             caption = f"AUC of each classifier{'; events and hypothesis' * bool(point.values)}{point.at}."

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from hypotheta.errors import ConfigurationError, MissingExtraError
+from hypotheta.parameters import ParameterSpace, ThetaPoint
 from hypotheta.statistics.exchange import Record, hepdata_files
 from hypotheta.statistics.exchange.processes import processes
 
@@ -66,6 +67,13 @@ def test_limits_with_their_bands(files):
     assert values(found["Expected limit, no MC errors"]) == [0.9, 0.45]
     qualifiers = {q["name"]: q["value"] for q in found["Expected limit"]["qualifiers"]}
     assert qualifiers == {"SQRT(S)": 14.0, "LUMINOSITY": 0.3}
+
+
+def test_a_signal_without_parameters_has_a_row(scan, workspaces):
+    only, space = ThetaPoint({}), ParameterSpace(())
+    one = replace(scan, points=(replace(scan.points[0], theta=only),))
+    files = hepdata_files([one], [replace(workspaces[0], theta=only)], RECORD, space, edges=EDGES[:1])
+    assert values(table(files, "limits_some_network.yaml")["Hypothesis"]) == ["nominal"]
 
 
 def test_a_limit_that_failed_is_named_not_invented(files):

@@ -26,6 +26,14 @@ def test_a_patch_gives_back_its_workspace_number_for_number(workspaces):
             assert dict(patches.apply(background, key)) == workspace.spec
 
 
+def test_a_signal_without_parameters_has_one_patch(workspaces):
+    workspace = replace(workspaces[0], theta=ThetaPoint({}))
+    model = patch_set([workspace])
+    patches = pyhf.PatchSet(reread(model.patches))
+    assert (patches.labels, [p.name for p in patches]) == (["hypothesis"], ["nominal"])
+    assert dict(patches.apply(reread(model.background_only), "nominal")) == workspace.spec
+
+
 def test_a_changed_background_is_not_patched(workspaces):
     model = patch_set(workspaces)
     background = reread(model.background_only)

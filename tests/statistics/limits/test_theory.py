@@ -4,6 +4,7 @@ import pytest
 from hypotheta.errors import ConfigurationError
 from hypotheta.parameters import ThetaPoint
 from hypotheta.statistics import LimitPoint, LimitScan, TheoryCurve, exclusions
+from hypotheta.statistics.limits.theory import strengths
 
 MASSES = (500.0, 750.0, 1000.0, 1250.0)
 
@@ -51,3 +52,25 @@ def test_outside_the_prediction_nothing_is_excluded():
 def test_a_curve_that_is_none(x, sigma):
     with pytest.raises(ConfigurationError, match="two or more values of 'mass' and σ·B > 0 in pb"):
         TheoryCurve("mass", x, sigma)
+
+
+def test_one_number_for_one_hypothesis():
+    theory = TheoryCurve.number(0.5)
+    point = LimitPoint(ThetaPoint({}), expected_pb=2.0, expected_plus1_pb=3.0)
+    found = strengths(point, theory)
+    assert (found["theory_pb"], found["expected_mu"], found["expected_plus1_mu"]) == (0.5, 4.0, 6.0)
+    assert found["observed_mu"] is None
+    assert exclusions(LimitScan("network", (point,)), theory) == []
+
+
+def test_strengths_along_a_curve_end_with_it():
+    theory = TheoryCurve("mass", (500.0, 750.0), (4.0, 1.0))
+    inside, outside = (LimitPoint(ThetaPoint({"mass": m}), expected_pb=2.0) for m in (500.0, 1000.0))
+    assert strengths(inside, theory)["expected_mu"] == 0.5
+    assert set(strengths(outside, theory).values()) == {None}
+
+
+@pytest.mark.parametrize(("x", "sigma"), [((), (0.0,)), ((), (1.0, 2.0)), ((500.0,), (1.0,))])
+def test_what_is_no_number(x, sigma):
+    with pytest.raises(ConfigurationError, match="the theory of one hypothesis is one σ·B > 0 in pb, here it is"):
+        TheoryCurve(None, x, sigma)

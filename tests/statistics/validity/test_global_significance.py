@@ -25,6 +25,18 @@ def test_one_hypothesis_asked_twice_is_one_trial(scan):
         assert abs(p - norm.sf(z)) < 4 * error + 0.01  # 0.01: the asymptotic p of a few hundred events
 
 
+def test_one_hypothesis_is_one_trial(scan):
+    workspaces, events = scan(0.0)
+    result = run([replace(w, theta=ThetaPoint({})) for w in workspaces], events)
+    assert (result.thetas, result.crossings) == ((ThetaPoint({}),), 0.0)
+    assert result.p_value_from_crossings(1.5) == pytest.approx(norm.sf(1.5))
+    p, error = result.p_value(1.5)
+    assert abs(p - norm.sf(1.5)) < 4 * error + 0.01
+    assert "toys of the one hypothesis, 2.00 by definition" in global_verdict(result).message
+    wrong = replace(result, largest=tuple(v + 1.0 for v in result.largest))
+    assert global_verdict(wrong).message.endswith("trust the toys, asymptotic formulas are off")
+
+
 def test_distant_hypotheses_are_as_many_trials(scan):
     result = run(*scan(0.0, 0.2, 0.4, 0.6, 0.8))
     assert result.thetas == tuple(ThetaPoint({"mass": m}) for m in (100.0, 200.0, 300.0, 400.0, 500.0))
