@@ -2,13 +2,16 @@
 
 import itertools
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from hypotheta.classifiers.crossfit import CrossFitted
 from hypotheta.errors import ConfigurationError, NonFiniteError
+from hypotheta.ntuples import read_tree, write_root
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.checks import check
@@ -110,12 +113,12 @@ def test_means_are_those_of_the_events_that_have_it(finished):
 def test_pictures_leave_the_missing_out_and_say_so(finished):
     found = {name: (caption, figure) for name, caption, figure in Pictures(Store(finished)).distributions()}
     caption, figure = found["distribution_j5_pt"]
-    assert "these parts of background have it: j5_pt 0." in caption
-    assert "of background have it" in figure.axes[-1].get_xlabel()
+    assert "missing values left out, present of background: j5_pt in 57%." in caption
+    assert "in 57% of background" in figure.axes[-1].get_xlabel()
     assert "distribution_j99_pt" not in found  # there is nothing to draw
-    assert "have it" not in found["distribution_mjj"][0]
+    assert "missing" not in found["distribution_mjj"][0]
     for name, caption, _ in Pictures(Store(finished)).features():
-        assert ("j5_pt 0." in caption) == (name == "features_low")
+        assert ("j5_pt in 57%" in caption) == (name == "features_low")
 
 
 def test_pictures_of_shifted_events_leave_the_missing_out(finished):
@@ -123,10 +126,10 @@ def test_pictures_of_shifted_events_leave_the_missing_out(finished):
     write_csv(finished.results / "tables" / "shifts.csv", list(next(shifts(store))), list(shifts(store)))
     drawn = itertools.takewhile(lambda p: not p[0].startswith("matrix"), StudyPictures(Pictures(store)).shifted())
     found = {name: caption for name, caption, _ in itertools.islice(drawn, 3 * 28)}
-    assert "parts of the events that have it: 0.95: 0." in found["shifted_j5_pt_signal"]
+    assert "missing values left out, present at 0.95: " in found["shifted_j5_pt_signal"]
     assert "mean_j5_pt" in found
     assert not [name for name in found if "j99" in name]
-    assert "have it" not in found["shifted_mjj_background"]
+    assert "missing" not in found["shifted_mjj_background"]
 
 
 def test_nan_in_another_feature_is_an_error_with_its_remedies(tmp_path):
@@ -149,3 +152,43 @@ def test_a_number_that_stands_for_a_missing_value_is_told(tmp_path, caplog):
 def test_an_observable_needs_a_value_in_every_event(tmp_path):
     with pytest.raises(ConfigurationError, match="observable.feature: 'j5_pt' is optional, and an observable needs"):
         analysis_of(tmp_path, changes="observable: {feature: j5_pt}\n")
+
+
+def test_flat_ntuples_with_declared_sentinels(finished, tmp_path):
+    # the same events as a flat file, −999 where the fifth jet is missing: the same features and scores
+    table = Store(finished).table("xtt_m750").in_region("sr")
+    columns = {name: np.nan_to_num(table.column(name), nan=-999.0) for name in table.names}
+    columns |= {"mass": np.full(len(table), 750.0), "jes": np.ones(len(table)), "target": np.ones(len(table))}
+    write_root(tmp_path / "a.root", {"flat": columns})
+    profile = {
+        "level": "features",
+        "tree": "flat",
+        "features": {name: name for name in table.names},
+        "parameters": {"mass": "mass", "jes": "jes"},
+        "target": "target",
+        "sentinels": {"j5_pt": [-999], "j99_pt": [-999]},
+    }
+    (tmp_path / "flat.yaml").write_text(yaml.safe_dump(profile))
+    background = {"process": "ttbar", "kind": "background", "cross_section_pb": 1.0, "files": ["a.root"]}
+    signal = {**background, "process": "xtt", "kind": "signal", "theta": {"mass": 750.0}}
+    catalogue = {
+        "sqrt_s_TeV": 14,
+        "profile": "flat.yaml",
+        "processes": {name: {"label": name} for name in ("xtt", "ttbar")},
+        "samples": {n: {**s, "sum_of_weights": 1e3} for n, s in {"xtt_m750": signal, "ttbar": background}.items()},
+    }
+    (tmp_path / "samples.yaml").write_text(yaml.safe_dump(catalogue))
+    analysis_of(tmp_path)
+    changes = {
+        "extends": "analysis.yaml",
+        "samples": ["*"],
+        "catalogue": "samples.yaml",
+        "diagnostics": {"matrix": None},
+    }
+    (tmp_path / "flat_analysis.yaml").write_text(yaml.safe_dump(changes))
+    analysis = Analysis.load(tmp_path / "flat_analysis.yaml")
+    features(analysis, "xtt_m750")
+    np.testing.assert_array_equal(Store(analysis).table("xtt_m750").x, table.x)
+    shutil.copytree(finished.results / "models", analysis.results / "models")
+    friend = score_ntuple(analysis, "parameterized_bdt", tmp_path / "a.root", tmp_path / "friend.root")
+    assert all(np.isfinite(values).all() for values in read_tree(friend, "scores").values())

@@ -111,12 +111,13 @@ class Pictures:
             return 1.0
         tables = [self.store.table(name).in_region(self.region) for name in samples]
         have = sum(float(t.weight[~np.isnan(t.column(spec.name))].sum()) for t in tables)
-        return have / sum(float(t.weight.sum()) for t in tables)
+        total = sum(float(t.weight.sum()) for t in tables)
+        return have / total if total else 0.0
 
     def _having(self, specs: Sequence[FeatureSpec]) -> str:
         """Say how many events have the optional ones of some features, for the end of a caption."""
-        shares = [f"{s.name} {self.share(s, self._backgrounds()):.2g}" for s in specs if s.optional]
-        return "; the others left out, these parts of background have it: " + ", ".join(shares) if shares else ""
+        shares = [f"{s.name} in {self.share(s, self._backgrounds()):.0%}" for s in specs if s.optional]
+        return f"; missing values left out, present of background: {', '.join(shares)}" if shares else ""
 
     def _shape(self, label: str, samples: Sequence[str], spec: FeatureSpec) -> Component:
         template = self._sum(samples, spec, self.edges(spec), NOMINAL)
@@ -297,7 +298,7 @@ class Pictures:
                     label = f"{self.analysis.space[systematic.parameter].label or name} {side}1σ"
                     varied.append(Component(label, template.values, template.variances))
         share = self.share(spec, self._backgrounds())
-        xlabel = spec.axis_label + (f", {share:.2g} of background have it" if spec.optional else "")
+        xlabel = spec.axis_label + (f", in {share:.0%} of background" if spec.optional else "")
         return Stack(edges, components, xlabel, signals=signals, variations=varied, logy=True, unit=spec.unit)
 
     def _curves(self, theta: ThetaPoint) -> dict[str, RocResult]:

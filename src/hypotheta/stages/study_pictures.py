@@ -241,7 +241,7 @@ class StudyPictures:
         figure = plot_shapes(edges, shapes, xlabel=spec.axis_label, label=self.label, title=title)
         caption = f"{spec.name} of {label} by {along}, unit area"
         if spec.optional:
-            caption += "; parts of the events that have it: " + ", ".join(f"{v:g}: {s:.3g}" for v, s in there.items())
+            caption += "; missing values left out, present at " + ", ".join(f"{v:g}: {s:.1%}" for v, s in there.items())
         return f"shifted_{spec.name}_{label}", f"{caption}.", figure
 
     def _matrices(self) -> Iterator[Picture]:
