@@ -102,11 +102,33 @@ def diagnose(analysis: AnalysisPath, out: Out = None) -> None:
 
 
 @app.command()
-def significance(analysis: AnalysisPath, out: Out = None) -> None:
-    """Find the score cut with the largest Asimov significance for every hypothesis.
+def significance(
+    analysis: AnalysisPath,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Write and draw the events that survive the cut found before.")
+    ] = False,
+    classifier: Annotated[
+        str | None,
+        typer.Option("--classifier", help="With --apply: one classifier; that of the limits plot if left out."),
+    ] = None,
+    at: Annotated[str | None, typer.Option("--at", help="With --apply: one hypothesis, as in mass=850.")] = None,
+    out: Out = None,
+) -> None:
+    """Find the score cut with the largest Asimov significance for every hypothesis; or apply one.
 
     Example: `hypotheta significance analysis/ttbar`
+
+    Example: `hypotheta significance analysis/ttbar --apply --classifier parameterized_network --at mass=1000`
     """
+    if apply:
+        from hypotheta.parameters import ThetaPoint
+        from hypotheta.stages.surviving import apply_cut
+
+        point = None if at is None else ThetaPoint.parse(at)
+        print(apply_cut(load(analysis, out), classifier=classifier, at=point))
+        return
+    if classifier is not None or at is not None:
+        raise ConfigurationError("--classifier and --at go with --apply")
     from hypotheta.stages.significance import significance as stage
 
     print(stage(load(analysis, out)))

@@ -4,8 +4,9 @@ Which one do I use? `distributions` for stacked expectations with data and for s
 them in one figure; `scores` for a classifier's output, `responses` for its output against features, `animation` to let
 pictures move along a parameter; `roc` for curves and the AUC, `scans` for any number along a parameter, `matrices` for
 a number at each pair of two; `interpolation`, `calibration`, `overtraining` and `sculpting` for the diagnostics;
-`significance` for best cuts; `limits` for limits, `closure` for those between simulated hypotheses; `fits` for pulls,
-ranking and correlations, `likelihoods` for scans of the likelihood, `postfit` for expectations before and after a fit.
+`significance` for best cuts, `surviving` for what they leave; `limits` for limits, `closure` for those between
+simulated hypotheses; `fits` for pulls, ranking and correlations, `likelihoods` for scans of the likelihood, `postfit`
+for expectations before and after a fit.
 All share `style`, `grids` and `components`.
 """
 
@@ -31,4 +32,5 @@ __all__ = [
     "sculpting",
     "significance",
     "style",
+    "surviving",
 ]

@@ -1,12 +1,13 @@
 """Results as a person reads them: tables on the terminal, and one self-contained HTML page.
 
-Which one do I use? `limits_text`, `significance_text` and `fit_text` for the terminal, `page` for the HTML. They take
-results and compute nothing.
+Which one do I use? `limits_text`, `significance_text`, `surviving_text` and `fit_text` for the terminal, `page` for the
+HTML. They take results and compute nothing.
 """
 
 from hypotheta.report.fit_text import fit_text, goodness_words, mu_words
 from hypotheta.report.nuisance_text import nuisance_table, nuisance_text
 from hypotheta.report.page import Figure, Section, Table, page
+from hypotheta.report.surviving_text import surviving_text
 from hypotheta.report.tables import limits_text, significance_text, words
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "nuisance_text",
     "page",
     "significance_text",
+    "surviving_text",
     "words",
 ]
