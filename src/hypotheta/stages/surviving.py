@@ -111,7 +111,7 @@ def find_cut(analysis: Analysis, classifier: str | None = None, at: ThetaPoint |
         raise InputFileError(f"{path}: it is not there yet; run 'hypotheta significance' on this analysis first")
     columns = {analysis.space[k].column: float(f"{v:.10g}") for k, v in theta.values.items()}
     for row in read_csv(path):
-        here = row["classifier"] == name and all(float(row[c]) == v for c, v in columns.items())
+        here = row["classifier"] == name and all(c in row and float(row[c]) == v for c, v in columns.items())
         if here and row["threshold"]:
             return AppliedCut(name, theta, float(row["threshold"]))
     where = f" at {theta}" if theta.values else ""
