@@ -174,18 +174,27 @@ def significance(
         str | None, typer.Option(help="Relative uncertainty of the background, as in 0.1; several with --signal.")
     ] = None,
     at: At = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Write and draw the events that survive the cut found before.")
+    ] = False,
+    classifier: Annotated[
+        str | None,
+        typer.Option("--classifier", help="With --apply: one classifier; that of the limits plot if left out."),
+    ] = None,
     out: Out = None,
 ) -> None:
-    """Find the score cut with the largest Asimov significance for every hypothesis; or work out numbers.
+    """Find the score cut with the largest Asimov significance for every hypothesis; apply it; or work out numbers.
 
     Example: `hypotheta significance analysis/ttbar`
 
     Example: `hypotheta significance analysis/ttbar --at mass=850 --background-uncertainty 0.2`
 
+    Example: `hypotheta significance analysis/ttbar --apply --classifier parameterized_network --at mass=1000`
+
     Example: `hypotheta significance --signal 10 --background 100 --background-uncertainty 0,0.05,0.1`
     """
     if analysis is None:
-        if signal is None or background is None or at is not None:
+        if signal is None or background is None or at is not None or apply:
             raise ConfigurationError("name an analysis, or give numbers: --signal 10 --background 100")
         from hypotheta.report import asimov_text
 
@@ -193,6 +202,17 @@ def significance(
         return
     if signal is not None or background is not None:
         raise ConfigurationError("--signal and --background are numbers of your own; leave the analysis out")
+    if apply:
+        if background_uncertainty is not None:
+            raise ConfigurationError("--apply takes the cut in tables/significance.csv; leave the uncertainty out")
+        from hypotheta.parameters import ThetaPoint
+        from hypotheta.stages.surviving import apply_cut
+
+        point = None if at is None else ThetaPoint.parse(at)
+        print(apply_cut(load(analysis, out), classifier=classifier, at=point))
+        return
+    if classifier is not None:
+        raise ConfigurationError("--classifier goes with --apply")
     from hypotheta.stages.significance import significance as stage
 
     uncertainty = None if background_uncertainty is None else _numbers(background_uncertainty)

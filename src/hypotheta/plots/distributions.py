@@ -1,7 +1,7 @@
 """Binned distributions: a stacked expectation with data and ratio, and shapes on top of each other.
 
 Which one do I use? `plot_stack` to compare an expectation with data (or to show what it is made of), `plot_shapes` to
-compare how signal and background, or several variations, are distributed.
+compare how signal and background, or several variations, are distributed; `draw_stack` for a panel of a figure.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from hypotheta.plots.components import (
 )
 from hypotheta.plots.style import GREY, PALETTE, Label, finish, styled, styled_figure
 
-__all__ = ["Component", "Stack", "plot_shapes", "plot_stack"]
+__all__ = ["Component", "Stack", "draw_stack", "plot_shapes", "plot_stack"]
 
 Array = NDArray[np.float64]
 
@@ -96,28 +96,28 @@ def plot_stack(stack: Stack, *, label: Label | None = None) -> Figure:
     Returns:
         The figure.
     """
-    edges, total = stack.edges, stack.total
     with styled():
         figure, panels = styled_figure(heights=(3, 1) if stack.compared else (1,))
         top = panels[0]
-        _fills(top, stack)
-        _band(
-            top,
-            edges,
-            total.values,
-            np.sqrt(total.variances),
-            label=stack.error_label,
-        )
-        _lines(top, stack)
-        if stack.data is not None:
-            _points(top, edges, stack.data, label=stack.data.label)
+        draw_stack(top, stack)
         if len(panels) > 1:
             _ratio(panels[1], stack)
-        set_scale(top, stack.logy, [total, *stack.signals, *stack._data])
-        top.set(xlim=(edges[0], edges[-1]), ylabel=_per_bin(edges, stack.unit))
+        top.set_ylabel(_per_bin(stack.edges, stack.unit))
         panels[-1].set_xlabel(stack.xlabel)
         finish(figure, label, columns=2)
     return figure
+
+
+def draw_stack(axes: Axes, stack: Stack) -> None:
+    """Draw a stack with its error, signals and data into axes, and scale these."""
+    edges, total = stack.edges, stack.total
+    _fills(axes, stack)
+    _band(axes, edges, total.values, np.sqrt(total.variances), label=stack.error_label)
+    _lines(axes, stack)
+    if stack.data is not None:
+        _points(axes, edges, stack.data, label=stack.data.label)
+    set_scale(axes, stack.logy, [total, *stack.signals, *stack._data])
+    axes.set_xlim(edges[0], edges[-1])
 
 
 def _fills(axes: Axes, stack: Stack) -> None:
