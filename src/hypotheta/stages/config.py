@@ -152,7 +152,8 @@ class SignificanceConfig(_Strict):
 
     Errors of thresholds and significances come from so many ``replicas``. With ``also`` the score is cut together with
     features, ``{njet: ">=", met: ">="}``. ``counting_limits`` are set with the events that pass the best cut, beside
-    those of the shape.
+    those of the shape. With ``apply`` a workflow writes and draws the events that survive the cut of the discriminant
+    whose limits are drawn.
     """
 
     background_uncertainty: Fraction = 0.1
@@ -160,6 +161,7 @@ class SignificanceConfig(_Strict):
     replicas: Annotated[int, Field(ge=2)] = 100
     also: Mapping[Name, Direction] = Field(default_factory=dict)
     counting_limits: bool = True
+    apply: bool = False
 
 
 class InterpolationConfig(_Strict):

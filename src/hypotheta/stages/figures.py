@@ -8,7 +8,7 @@ from hypotheta.report import Figure
 from hypotheta.stages.files import write_bytes
 from hypotheta.stages.pictures import Picture
 
-__all__ = ["save_figures"]
+__all__ = ["save_figures", "saved_figures"]
 
 
 def save_figures(folder: Path, pictures: Iterable[Picture]) -> list[Figure]:
@@ -26,3 +26,10 @@ def save_figures(folder: Path, pictures: Iterable[Picture]) -> list[Figure]:
             write_bytes(folder / f"{name}.{kind}", buffer.getvalue())
         figures.append(Figure(buffer.getvalue(), caption))
     return figures
+
+
+def saved_figures(folder: Path, caption: str) -> list[Figure]:
+    """Return the PNG files of a folder, in the order of their names, for the page; each name follows the caption."""
+    return [
+        Figure(path.read_bytes(), f"{caption}: {path.stem.replace('_', ' ')}.") for path in sorted(folder.glob("*.png"))
+    ]

@@ -9,7 +9,7 @@ from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.closure import read_closures
 from hypotheta.stages.config import SignificanceConfig
 from hypotheta.stages.confusion import write_confusions
-from hypotheta.stages.figures import save_figures
+from hypotheta.stages.figures import save_figures, saved_figures
 from hypotheta.stages.files import (
     Provenance,
     file_digest,
@@ -28,6 +28,7 @@ from hypotheta.stages.pictures import Picture, Pictures, words
 from hypotheta.stages.progress import progress
 from hypotheta.stages.store import Store
 from hypotheta.stages.study_pictures import StudyPictures
+from hypotheta.stages.surviving import find_cut
 from hypotheta.stages.validity import read_validity, validity_path
 from hypotheta.stages.validity_report import validity_pictures, validity_section
 from hypotheta.stages.workspaces import read_manifest
@@ -97,6 +98,8 @@ def _sections(
     yield from _trust(analysis, StudyPictures(drawn), verdicts)
     if config.significance is not None:
         yield _best_cuts(analysis, drawn, config.significance)
+        if config.significance.apply:
+            yield _surviving(analysis)
     if config.binning is not None:
         yield _limits(analysis, drawn)
         yield from _between(analysis, drawn)
@@ -175,6 +178,27 @@ def _best_cuts(analysis: Analysis, drawn: Pictures, options: SignificanceConfig)
         ],
         tables=[_wide(analysis, "significance.csv", "z", "z_error", "Significance Z"), *_further_cut_tables(analysis)],
         figures=_figures(analysis, [*drawn.cuts(), *drawn.confusion()]),
+    )
+
+
+def _surviving(analysis: Analysis) -> Section:
+    """Return the section of the events that survive the cut."""
+    cut = find_cut(analysis)
+    rows = [
+        row for row in read_csv(analysis.results / "tables" / "surviving.csv") if row["classifier"] == cut.classifier
+    ]
+    columns = [c for c in rows[0] if c != "classifier"]
+    body = [[row[c] if c == "sample" else f"{float(row[c]):.4g}" if row[c] else "" for c in columns] for row in rows]
+    folder = analysis.results / "plots" / "surviving" / cut.classifier / cut.theta.slug
+    return Section(
+        "After the cut",
+        [
+            f"Features and objects of all events (left) and of those with {words(cut.classifier)} ≥ "
+            f"{cut.threshold:.4g} (right){cut.theta.at}. These yields are of all events at the quoted threshold, which "
+            "some of them chose. The events themselves are in surviving/, as ROOT files in the names of NanoAOD."
+        ],
+        tables=[Table([words(c) for c in columns], body, "Before and after the cut")],
+        figures=saved_figures(folder, "Before and after the cut"),
     )
 
 
