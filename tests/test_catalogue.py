@@ -35,6 +35,15 @@ def write(tmp_path):
     return _write
 
 
+def test_alternatives_share_a_normalisation_among_themselves(write):
+    other = "  other: {process: bkg, kind: alternative, cross_section_pb: 7.0, normalisation: tt, files: [o.root]}\n"
+    catalogue = Catalogue.load(write(BASE + other))
+    sigmas = {"low": 300.0, "high": 100.0}
+    assert catalogue.sharing("low") == ["low", "high"]
+    assert catalogue.cross_section("low", sigmas) == pytest.approx(300.0)
+    assert catalogue.cross_section("other", sigmas) == pytest.approx(400.0)
+
+
 def test_a_for_block_is_one_sample_a_value(write):
     catalogue = Catalogue.load(write(BASE))
     assert catalogue.names("signal") == ["sig_m500", "sig_m1000"]

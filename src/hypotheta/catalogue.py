@@ -177,8 +177,7 @@ class Catalogue(_Strict):
                 raise ConfigurationError(f"no sample matches '{pattern}'{closest(pattern, self.samples)}")
         kept = {n: s for n, s in self.samples.items() if any(fnmatch.fnmatchcase(n, p) for p in patterns)}
         for name, sample in self.samples.items():
-            rule = sample.normalisation
-            shared = [n for n, s in kept.items() if rule is not None and s.normalisation == rule]
+            shared = [n for n in self.sharing(name) if n in kept and n != name]
             if name not in kept and shared:
                 raise ConfigurationError(
                     f"samples '{name}' and '{shared[0]}' share the normalisation '{sample.normalisation}'; take all of "
@@ -199,6 +198,17 @@ class Catalogue(_Strict):
         if sample.files:
             return [self.base / f for f in sample.files]
         return [self.base / self.generated / f"{name}.root"]
+
+    def sharing(self, name: str) -> list[str]:
+        """Return the samples that share the normalisation of one, itself included; alternatives among themselves."""
+        own = self[name]
+        if own.normalisation is None:
+            return [name]
+        return [
+            n
+            for n, s in self.samples.items()
+            if s.normalisation == own.normalisation and (s.kind == "alternative") == (own.kind == "alternative")
+        ]
 
     def names(self, kind: str | None = None) -> list[str]:
         """Return the names of the samples, of one kind or all."""
@@ -226,7 +236,7 @@ class Catalogue(_Strict):
         k = sample.k_factor
         if sample.normalisation is not None:
             rule = self.normalisations[sample.normalisation]
-            slices = [n for n, s in self.samples.items() if s.normalisation == sample.normalisation]
+            slices = self.sharing(name)
             total = sum(self._bare_cross_section(n, generator_pb) for n in slices)
             k *= rule.total_cross_section_pb * rule.branching_ratio / total
         return k * self._bare_cross_section(name, generator_pb)

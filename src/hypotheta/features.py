@@ -186,6 +186,13 @@ def suspected_sentinels(table: FeatureTable) -> list[tuple[str, float, float]]:
 def concatenate(tables: Sequence[FeatureTable]) -> FeatureTable:
     """Join chunks of one sample and variation in order."""
     first = tables[0]
+    for other in tables[1:]:
+        if other.factors.keys() != first.factors.keys():
+            odd = sorted(other.factors.keys() ^ first.factors.keys())[0]
+            raise InvalidEventsError(
+                f"sample '{first.sample}', {first.variation}: some of its events have the weight variation '{odd}', "
+                "others not; name the members that all files have in the profile"
+            )
     return replace(
         first,
         x=np.concatenate([t.x for t in tables]),

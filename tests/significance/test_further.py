@@ -91,6 +91,16 @@ def test_what_cannot_be_cut_on():
         )
 
 
+def test_cuts_that_leave_nothing_in_the_other_part_are_refused():
+    # where the cut is chosen, half of the events lie above it; where it is quoted, none does
+    x = np.repeat([0.0, 0.0, 5.0], [20, 10, 10])[:, None]
+    background = np.repeat([0.0, 0.0, 5.0], [20, 18, 2])[:, None]
+    part = np.repeat([0, 1], 20)
+    names = {"names": ("x",), "directions": (">=",), "background_uncertainty": 0.1, "min_effective_background": 1.0}
+    with pytest.raises(EmptySelectionError, match="leave no background in the other"):
+        split_best_cuts(x, np.ones(40), part, background, np.ones(40), part, **names)
+
+
 def test_a_parabola_in_the_logit_is_found_again():
     theta = np.linspace(400, 1500, 12)[:, None]
     true = -2 - 1.5 * (theta[:, 0] - 950) / 400 + 0.3 * ((theta[:, 0] - 950) / 400) ** 2

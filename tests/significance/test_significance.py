@@ -298,6 +298,21 @@ def test_splitting_scales_both_halves_to_all_weights():
     assert cut.z_error == pytest.approx(np.hypot(z_error(10 / 3, 5), z_error(10 / 7, 1.25)) / 2, rel=1e-5)
 
 
+def test_a_part_of_the_events_stands_for_all():
+    # each event four times with a quarter of its weight is the same luminosity, simulated four times better
+    rng = np.random.default_rng(6)
+    s, w_s, b, w_b = gaussians(rng, 500, 5000)
+    parts = rng.random(500) < 0.5, rng.random(5000) < 0.5
+    options = {"background_uncertainty": 0.02, "min_effective_background": 20}
+    part = split_best_cut(s, w_s, parts[0], b, w_b, parts[1], **options, factors=(4.0, 4.0))
+    again = [np.tile(v, 4) for v in (s, w_s, parts[0], b, w_b, parts[1])]
+    whole = split_best_cut(*again, **options)
+    assert part.z == pytest.approx(whole.z)
+    assert part.threshold == whole.threshold
+    assert (part.signal, part.background) == pytest.approx((whole.signal, whole.background))
+    assert part.background_error == pytest.approx(whole.background_error)
+
+
 def test_bad_input_is_named():
     options = {"background_uncertainty": 0.1, "min_effective_background": 1.0}
     one = np.ones(1)

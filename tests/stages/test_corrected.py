@@ -218,6 +218,19 @@ def test_members_without_a_rule_are_refused(folder):
         templates(analysis)
 
 
+def test_samples_of_a_process_must_have_the_same_members(folder):
+    events, runs = columns_of(folder / "ttbar_mtt_1000_inf.root")
+    events["LHEPdfWeight"] = events["LHEPdfWeight"][:, :2]
+    write_root(folder / "fewer.root", {"Events": events, "Runs": runs}, {})
+    fewer = {"process": "ttbar", "kind": "background", "cross_section_pb": 1.0, "files": ["fewer.root"]}
+    analysis = load(folder, {"pdf": {"weight": "pdf", "combine": "rms"}}, fewer=fewer)
+    tabulate(analysis)
+    with pytest.raises(
+        TemplateError, match=r"systematics\.pdf: sample 'fewer' has no 'pdf__2', which 'ttbar' of the same"
+    ):
+        templates(analysis)
+
+
 def test_a_skim_does_not_know_the_mean(folder):
     analysis = load(folder, {"isr": {"weight": "isr", "processes": ["ttbar"]}}, skim="_skim")
     with pytest.raises(InputFileError, match=r"_skim\.root: events are missing .* 'isr' .*weights\.isr\.sums"):
@@ -232,6 +245,14 @@ def test_two_point_variations_take_other_samples(folder):
     found, names = templates(analysis)
     assert found["generator_up"] == pytest.approx(2 * found["nominal"])
     assert any(name.startswith("generator") for name in names)
+    # an inclusive alternative stands for all slices, and enters once
+    twice = {**analysis.catalogue["ttbar"].model_dump(mode="json"), "variations": {}}
+    halves = load(folder, {"generator": {"samples": {"ttbar": "other", "slice": "other"}}}, other=other, slice=twice)
+    tabulate(halves)
+    both, _ = templates(halves)
+    assert both["generator_up"] == pytest.approx(both["nominal"])
+    with pytest.raises(ConfigurationError, match=r"'slice' is of kind 'background'; give it kind: alternative"):
+        load(folder, {"generator": {"samples": {"ttbar": "slice"}}}, slice=twice)
     with pytest.raises(ConfigurationError, match=r"systematics\.generator\.samples: there is no sample 'othe'"):
         load(folder, {"generator": {"samples": {"ttbar": "othe"}}}, other=other)
 

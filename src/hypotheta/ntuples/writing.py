@@ -94,6 +94,7 @@ def _collections(tree: str, columns: Mapping[str, Any]) -> dict[str, Any]:
     """Join jagged columns ``Jet_pt``, ``Jet_eta``, … to records ``Jet``, so that they share one counter."""
     plain: dict[str, Any] = {}
     jagged: dict[str, dict[str, ak.Array]] = {}
+    vectors: dict[str, ak.Array] = {}
     for name, values in columns.items():
         if not isinstance(values, ak.Array) or values.ndim == 1:
             plain[name] = np.asarray(values)
@@ -104,7 +105,10 @@ def _collections(tree: str, columns: Mapping[str, Any]) -> dict[str, Any]:
             if field:
                 jagged.setdefault(collection, {})[field] = values
             else:  # a vector of its own, as LHEScaleWeight
-                plain[name] = ak.from_regular(values, axis=1)
+                vectors[name] = ak.from_regular(values, axis=1)
+    for name, values in vectors.items():
+        plain.pop(f"n{name}", None)  # written as the counter
+        plain[name] = values
     for collection, fields in jagged.items():
         plain.pop(f"n{collection}", None)  # written as the counter
         plain[collection] = _records(tree, collection, fields)

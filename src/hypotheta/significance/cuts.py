@@ -156,7 +156,7 @@ class ScoredClass:
     factor: float = 1.0
 
     @classmethod
-    def checked(cls, name: str, score: ArrayLike, weight: ArrayLike) -> "ScoredClass":
+    def checked(cls, name: str, score: ArrayLike, weight: ArrayLike, factor: float = 1.0) -> "ScoredClass":
         """Check scores and weights; errors as `scan_cuts`."""
         score, weight = np.asarray(score, dtype=np.float64), np.asarray(weight, dtype=np.float64)
         if score.ndim != 1 or score.shape != weight.shape:
@@ -170,7 +170,7 @@ class ScoredClass:
             if not finite.all():
                 first = int(np.argmin(finite))
                 raise NonFiniteError(f"{name}: the {what} of event {first} is {values[first]}; correct or drop it")
-        return cls(name, score, weight)
+        return cls(name, score, weight, factor)
 
     def split(self, part: ArrayLike) -> list[tuple["ScoredClass", "ScoredClass"]]:
         """Return, for each part, the events of the other parts and its own, each standing for all.
@@ -195,7 +195,7 @@ class ScoredClass:
                 f"{self.name}: the weights of a part add up to {some:g}; parts must come from a hash of the event "
                 "number and hold more positive than negative weight"
             )
-        return ScoredClass(self.name, self.score[mask], self.weight[mask], total / some)
+        return ScoredClass(self.name, self.score[mask], self.weight[mask], self.factor * total / some)
 
     def passing(self, threshold: Array) -> tuple[Array, Array]:
         """Return Σw and Σw² of ``score ≥ threshold``, not multiplied by the factor."""

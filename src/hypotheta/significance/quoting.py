@@ -31,6 +31,7 @@ def split_best_cut(
     *,
     background_uncertainty: float,
     min_effective_background: float,
+    factors: tuple[float, float] = (1.0, 1.0),
     replicas: int = 0,
     rng: np.random.Generator | None = None,
 ) -> BestCut:
@@ -49,6 +50,8 @@ def split_best_cut(
         part_b: the part each belongs to, the same k values, shape (n_b,).
         background_uncertainty: see `scan_cuts`.
         min_effective_background: see `scan_cuts`.
+        factors: how many times the events of signal and background stand for: more than 1 where they are a part of all;
+            sums Σw and Σw² are multiplied by it, as for the parts.
         replicas: bootstrap replicas for the errors of Z and the threshold: every event counts Poisson(1) times, and the
             threshold is chosen again, among some hundred. Yields between them are drawn together, as if the events
             there had one weight. 0 propagates √Σw² linearly.
@@ -64,8 +67,8 @@ def split_best_cut(
         NonFiniteError: as `scan_cuts`.
         ConfigurationError: as `scan_cuts`, and replicas without a generator.
     """
-    signal = ScoredClass.checked("signal", score_s, weight_s)
-    background = ScoredClass.checked("background", score_b, weight_b)
+    signal = ScoredClass.checked("signal", score_s, weight_s, factors[0])
+    background = ScoredClass.checked("background", score_b, weight_b, factors[1])
     part_s, part_b = np.asarray(part_s), np.asarray(part_b)
     if replicas and rng is None:
         raise ConfigurationError(f"{replicas} replicas need a random generator; give rng")
@@ -122,6 +125,7 @@ class _Resampled:
     ) -> None:
         self.uncertainty, self.floor = limits
         self.thresholds = _ladder(signal, background, self.floor)
+        self.factors = signal.factor, background.factor
         self.sums = [self._sums(one, part) for one, part in ((signal, part_s), (background, part_b))]
 
     def _sums(self, one: ScoredClass, part: NDArray[np.generic]) -> tuple[Array, Array]:
@@ -140,9 +144,9 @@ class _Resampled:
         drawn = [self._draw(values, squares, replicas, rng) for values, squares in self.sums]
         found = []
         for i in range(len(self.sums[0][0])):
-            chosen = self._scan([self._part(d, i, others=True) for d in drawn], floor=self.floor)
+            chosen = self._scan(self._parts(drawn, i, others=True), floor=self.floor)
             best = np.argmax(chosen, axis=1)
-            own = self._scan([self._part(d, i, others=False) for d in drawn], floor=0.0)
+            own = self._scan(self._parts(drawn, i, others=False), floor=0.0)
             z = np.take_along_axis(own, best[:, None], axis=1)[:, 0]
             good = (chosen.max(axis=1) >= 0) & (z >= 0)
             found.append(np.stack([self.thresholds[best], np.where(good, z, np.nan)], axis=1))
@@ -157,13 +161,16 @@ class _Resampled:
         count = rng.poisson(events, (replicas, *values.shape)).astype(np.float64)
         return count * weight, count * weight**2
 
+    def _parts(self, drawn: list[tuple[Array, Array]], i: int, *, others: bool) -> list[tuple[Array, Array]]:
+        return [self._part(d, i, factor, others=others) for d, factor in zip(drawn, self.factors, strict=True)]
+
     @staticmethod
-    def _part(drawn: tuple[Array, Array], i: int, *, others: bool) -> tuple[Array, Array]:
+    def _part(drawn: tuple[Array, Array], i: int, all_events: float, *, others: bool) -> tuple[Array, Array]:
         """Return the sums that pass each threshold, of one part or of the others, standing for all; (replicas, m)."""
         values, squares = drawn
         k = [j for j in range(values.shape[1]) if (j != i) == others]
         some, total = values[:, k].sum(axis=(1, 2)), values.sum(axis=(1, 2))
-        factor = np.divide(total, some, out=np.full_like(total, np.nan), where=some > 0)[:, None]
+        factor = all_events * np.divide(total, some, out=np.full_like(total, np.nan), where=some > 0)[:, None]
         return factor * values[:, k].sum(axis=1).cumsum(axis=1), factor * squares[:, k].sum(axis=1).cumsum(axis=1)
 
     def _scan(self, classes: list[tuple[Array, Array]], *, floor: float) -> Array:

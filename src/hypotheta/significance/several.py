@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hypotheta.errors import ConfigurationError, InvalidEventsError, NonFiniteError
+from hypotheta.errors import ConfigurationError, EmptySelectionError, InvalidEventsError, NonFiniteError
 from hypotheta.significance.cuts import BestCut, ScoredClass, best_cut, best_index, cut_at, scan_classes
 
 __all__ = ["CutSet", "Direction", "split_best_cuts"]
@@ -184,6 +184,11 @@ def _quoted(signal: _Variables, background: _Variables, thresholds: Array, limit
         passed: Array = np.asarray((one.columns >= thresholds).all(axis=1), dtype=np.float64)
         classes.append(ScoredClass(one.name, passed, one.weight, one.factor))
     scan = scan_classes(classes[0], classes[1], limits[0], 0.0)
+    if scan.threshold[0] != 1.0 or not np.isfinite(scan.z[0]):
+        raise EmptySelectionError(
+            "the cuts, chosen on one part, leave no background in the other; simulate more background, or raise "
+            "min_effective_background"
+        )
     return cut_at(scan, 0)
 
 

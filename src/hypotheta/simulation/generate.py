@@ -110,9 +110,15 @@ class _Job:
         _LOG.warning("%s: %d of %d events came out: %s", self.lhe.path, made, wanted, reason)
 
     def _cross_section(self, stream: PythiaStream) -> tuple[float, float]:
-        """Return the cross section in pb and its error: a Les Houches file's own where its weights do not make it."""
+        """Return the cross section in pb and its error: a Les Houches file's own where its weights do not make it.
+
+        Events that are vetoed, as by matching, take their part of it away.
+        """
         if self.lhe is not None and self.lhe.cross_section_pb is not None and not self.lhe.loses_events:
-            return self.lhe.cross_section_pb, self.lhe.cross_section_error_pb
+            return (
+                self.lhe.cross_section_pb * stream.acceptance,
+                self.lhe.cross_section_error_pb * stream.acceptance,
+            )
         return stream.cross_section()
 
     def runs_tree(self, runs: Sequence[_DecayRun], weight: NDArray[np.float32]) -> dict[str, NDArray[Any]]:

@@ -148,11 +148,17 @@ class PythiaStream:
                 f"which would be mixed with those of {self._lhe}; remove them"
             )
 
+    @property
+    def acceptance(self) -> float:
+        """The fraction of the events tried that were not vetoed, as matching and merging do."""
+        info = self._pythia.infoPython()
+        return float(info.nAccepted() / info.nTried()) if info.nTried() else 1.0
+
     def cross_section(self) -> tuple[float, float]:
         """Return the cross section and its statistical error in pb, as known from the events so far.
 
         It contains the branching ratios of decays that were forced open or closed, but not with a Les Houches file:
-        then it is the file's.
+        then it is the file's, less what was vetoed.
         """
         info = self._pythia.infoPython()
         return info.sigmaGen() * _MB_TO_PB, info.sigmaErr() * _MB_TO_PB

@@ -144,6 +144,10 @@ class Analysis:
                 if one not in self.catalogue.samples:
                     message = f"there is no sample '{one}'{closest(one, self.catalogue.samples)}"
                     raise ConfigurationError(f"{self.path}: systematics.{name}.samples: {message}")
+            for other in (systematic.samples or {}).values():
+                if self.catalogue[other].kind != "alternative":
+                    message = f"'{other}' is of kind '{self.catalogue[other].kind}'; give it kind: alternative"
+                    raise ConfigurationError(f"{self.path}: systematics.{name}.samples: {message}")
         names = [spec.name for spec in self.code.FEATURES]
         if self.config.observable.feature not in names:
             feature = self.config.observable.feature

@@ -62,6 +62,22 @@ class Built(NamedTuple):
     steps: tuple[Step, ...]
 
 
+class _Part(NamedTuple):
+    """What one sample adds to a template; its yield in the whole region, and whether it is of the nominal events."""
+
+    sample: str
+    template: Template
+    whole: float
+    same: bool
+
+
+def _summed(parts: Sequence[_Part]) -> Template:
+    total = parts[0].template
+    for part in parts[1:]:
+        total = total + part.template
+    return total
+
+
 class TemplateBuilder:
     """Fills the templates of one analysis."""
 
@@ -167,7 +183,7 @@ class TemplateBuilder:
         signals = [] if interpolated else self.analysis.signal_samples(theta)
         for process, samples in self._processes([*self.backgrounds, *signals]).items():
             filled = dict(self._templates(discriminant, theta, region, samples, bins))
-            for variation, template in self._without_noise(self._combined(filled), bins).items():
+            for variation, template in self._combined(filled).items():
                 yield process, variation, template
         if interpolated:
             signal = self.signal_process(theta)
@@ -218,7 +234,9 @@ class TemplateBuilder:
                     yield Filled(variation, sample, NOMINAL, nominal.weight * factor)
             elif systematic.samples is not None:
                 other = systematic.samples.get(sample, sample)
-                yield Filled(f"{name}_up", other, NOMINAL, self.store.table(other).weight)
+                # one alternative may stand for many samples, and enters once
+                if other == sample or sample == next(n for n, o in systematic.samples.items() if o == other):
+                    yield Filled(f"{name}_up", other, NOMINAL, self.store.table(other).weight)
             else:
                 for tree in self.analysis.systematic_variations(name):
                     if tree is not None:
@@ -253,13 +271,6 @@ class TemplateBuilder:
         yield f"{name}_up", up
         yield f"{name}_down", down
 
-    def _without_noise(self, templates: dict[str, Template], bins: Bins) -> dict[str, Template]:
-        """Leave the variations of a thin process out of a window: shifts of its few events would be noise."""
-        nominal = templates[NOMINAL]
-        if not bins.closed or nominal.effective.sum() >= self.binner.config.min_effective_events:
-            return templates
-        return dict.fromkeys(templates, nominal)
-
     def _combined(self, templates: dict[str, Template]) -> dict[str, Template]:
         """Make one pair of templates out of the members of each source that has many."""
         found = {variation: template for variation, template in templates.items() if "__" not in variation}
@@ -275,17 +286,45 @@ class TemplateBuilder:
     ) -> Iterator[tuple[str, Template]]:
         """Yield the summed template of a process in every variation; signal is scaled to σ·B = 1 pb."""
         point = self.analysis.space.point(theta)
-        total: dict[str, Template] = {}
         signal = self.analysis.catalogue[samples[0]].kind == "signal"
         scale = 1.0 / self.store.signal_cross_section(theta) if signal else 1.0
+        parts: dict[str, list[_Part]] = {}
         for name in samples:
             for variation, sample, tree, weight in self._variations(name):
                 table = self.store.table(sample, tree)
                 values = self.store.discriminant(discriminant, sample, tree, point)
-                chosen = (table.region == table.regions.index(region)) & bins.holds(values)
+                inside = table.region == table.regions.index(region)
+                chosen = inside & bins.holds(values)
                 template = fill(values[chosen], weight[chosen] * scale, bins.edges)
-                total[variation] = total[variation] + template if variation in total else template
-        yield from total.items()
+                part = _Part(
+                    name, template, float(weight[inside].sum()) * scale, same=(sample, tree) == (name, NOMINAL)
+                )
+                parts.setdefault(variation, []).append(part)
+        self._check_members(parts, samples)
+        nominal = _summed(parts[NOMINAL])
+        thin = bins.closed and nominal.effective.sum() < self.binner.config.min_effective_events
+        for variation, found in parts.items():
+            if thin and not all(part.same for part in found):  # shifts of so few events would be noise
+                ratio = sum(part.whole for part in found) / sum(part.whole for part in parts[NOMINAL])
+                yield variation, nominal.scaled(ratio)
+            else:
+                yield variation, _summed(found)
+
+    def _check_members(self, parts: Mapping[str, Sequence[_Part]], samples: Sequence[str]) -> None:
+        """Refuse a weight variation that some samples of a process have, and others not."""
+        weights = [name for name, s in self.analysis.config.systematics.items() if s.weight is not None]
+        for variation, found in parts.items():
+            own = [
+                name
+                for name in weights
+                if variation in (f"{name}_up", f"{name}_down") or variation.startswith(f"{name}__")
+            ]
+            missing = [name for name in samples if name not in {part.sample for part in found}]
+            if own and missing:
+                raise TemplateError(
+                    f"systematics.{own[0]}: sample '{missing[0]}' has no '{variation}', which '{found[0].sample}' of "
+                    "the same process has; name members that all have in the profile, or restrict its processes"
+                )
 
     def _systematics(self, backgrounds: tuple[str, ...]) -> tuple[Systematic, ...]:
         config = self.analysis.config

@@ -25,7 +25,9 @@ def counting_limits(analysis: Analysis, found: Sequence[Cuts]) -> str:
 
     The other regions, luminosity, cross sections and all systematics are those of the shape limits; MC statistics too.
     The cut of the observable is a window around the signal's median. A process with fewer effective events in the
-    window than the binning's floor carries no shifts there: they would be noise, and its MC statistics count.
+    window than the binning's floor moves there as in the whole region under variations of other events (an energy
+    scale): shifts of so few would be noise. The events that fill the window are those that chose the threshold, which
+    on 500 simulated background events changes the yield by less than its error.
 
     Args:
         analysis: the analysis, with templates.

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hypotheta.errors import EmptySelectionError, HypothetaError, InputFileError, MissingBranchError, closest
+from hypotheta.errors import (
+    ConfigurationError,
+    EmptySelectionError,
+    HypothetaError,
+    InputFileError,
+    MissingBranchError,
+    closest,
+)
 from hypotheta.events import Events
 from hypotheta.features import FeatureTable, concatenate, suspected_sentinels
 from hypotheta.hashing import hash64, seed_of
@@ -63,6 +70,11 @@ def features(analysis: Analysis, sample: str, *, threads: int = 1) -> Path:
     infos = [file_info(path, profile) for path in files]
     total = _sum_of_weights(analysis, sample, files, infos)
     if isinstance(profile, FeatureProfile):
+        if analysis.config.corrections:
+            raise ConfigurationError(
+                f"{analysis.path}: corrections: the ntuples hold features, to which no correction of objects applies; "
+                "remove them, or bring ntuples with objects"
+            )
         tables, cutflow = _tabulate_flat(analysis, sample, profile, files, total)
         means: dict[str, tuple[float, float]] = {}
     else:

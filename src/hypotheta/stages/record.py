@@ -93,7 +93,14 @@ class Metrics:
 
 
 def metrics(
-    analysis: Analysis, score: Array, y: NDArray[np.int8], weight: Array, event_id: NDArray[np.uint64], signal_pb: float
+    analysis: Analysis,
+    score: Array,
+    y: NDArray[np.int8],
+    weight: Array,
+    event_id: NDArray[np.uint64],
+    signal_pb: float,
+    *,
+    factors: tuple[float, float] = (1.0, 1.0),
 ) -> Metrics:
     """Measure scores at one hypothesis.
 
@@ -104,33 +111,38 @@ def metrics(
         weight: physics weights, shape (n,).
         event_id: event numbers, shape (n,).
         signal_pb: cross section to which the signal's weights belong, in pb.
+        factors: how many times the events of signal and background stand for, where they are a part of all.
     """
     s, b = y == 1, y == 0
     options = analysis.config.significance or SignificanceConfig()
     half = halves(event_id)
-    total_s, total_b = float(weight[s].sum()), float(weight[b].sum())
+    k_s, k_b = factors
+    total_s, total_b = k_s * float(weight[s].sum()), k_b * float(weight[b].sum())
     try:
         cut = split_best_cut(
             *(score[s], weight[s], half[s], score[b], weight[b], half[b]),
             background_uncertainty=options.background_uncertainty,
             min_effective_background=options.min_effective_background,
+            factors=factors,
         )
     except (EmptySelectionError, InvalidEventsError):  # too few events for a cut; the other numbers stand
         cut = None
     return Metrics(
         auc=auc(score[s], weight[s], score[b], weight[b]),
-        average_precision=average_precision(RocTable.of(score[s], weight[s], score[b], weight[b])).value,
+        average_precision=average_precision(RocTable.of(score[s], k_s * weight[s], score[b], k_b * weight[b])).value,
         significance=cut.z if cut else None,
         threshold=cut.threshold if cut else None,
         n_sig=cut.signal if cut else None,
         n_bkg=cut.background if cut else None,
         signal_rejected=total_s - cut.signal if cut else None,
         background_rejected=total_b - cut.background if cut else None,
-        quick_limit_pb=_quick_limit(analysis, score[s], weight[s], score[b], weight[b], signal_pb),
+        quick_limit_pb=_quick_limit(analysis, score[s], weight[s], score[b], weight[b], signal_pb, factors),
     )
 
 
-def _quick_limit(analysis: Analysis, s: Array, w_s: Array, b: Array, w_b: Array, signal_pb: float) -> float | None:
+def _quick_limit(
+    analysis: Analysis, s: Array, w_s: Array, b: Array, w_b: Array, signal_pb: float, factors: tuple[float, float]
+) -> float | None:
     """Return the expected limit in pb from bins of equal background efficiency each, None where there are none."""
     binning = analysis.config.binning
     if binning is None or not w_b.sum() > 0:
@@ -141,9 +153,10 @@ def _quick_limit(analysis: Analysis, s: Array, w_s: Array, b: Array, w_b: Array,
     inner = np.unique(b[order][rows])
     bins = len(inner) + 1
     in_s, in_b = np.searchsorted(inner, s, side="right"), np.searchsorted(inner, b, side="right")
-    background = np.bincount(in_b, w_b, bins).astype(np.float64)
-    variances = np.bincount(in_b, w_b**2, bins).astype(np.float64)
-    signal = np.bincount(in_s, w_s, bins).astype(np.float64) / signal_pb
+    k_s, k_b = factors
+    background = k_b * np.bincount(in_b, w_b, bins).astype(np.float64)
+    variances = k_b * np.bincount(in_b, w_b**2, bins).astype(np.float64)
+    signal = k_s * np.bincount(in_s, w_s, bins).astype(np.float64) / signal_pb
     options = analysis.config.significance or SignificanceConfig()
     uncertainty = np.hypot(options.background_uncertainty, analysis.config.luminosity_uncertainty)
     floor = (background >= binning.min_expected_events) & (

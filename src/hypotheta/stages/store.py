@@ -88,9 +88,7 @@ class Store:
 
     def _generator_pb(self, sample: str) -> dict[str, float | None]:
         """Return the generator's cross sections of a sample and of the slices that share its normalisation."""
-        samples = self.analysis.catalogue.samples
-        rule = samples[sample].normalisation
-        needed = [n for n, s in samples.items() if n == sample or (rule is not None and s.normalisation == rule)]
+        needed = self.analysis.catalogue.sharing(sample)
         return {n: self.metadata(n)["generator_cross_section_pb"] for n in needed}
 
     def table(self, sample: str, variation: str = NOMINAL) -> FeatureTable:

@@ -191,13 +191,14 @@ class _Objective:
                 continue
             data = self.store.dataset(theta, analysis.space.nominal)
             part = data.select(folds_of(data.event_id, analysis.config.training.folds) == fold)
-            weight = part.weight.copy()
-            for rows, all_rows in ((part.is_signal, data.is_signal), (~part.is_signal, ~data.is_signal)):
-                if weight[rows].sum() > 0:
-                    weight[rows] *= data.weight[all_rows].sum() / weight[rows].sum()
+            classes = ((part.is_signal, data.is_signal), (~part.is_signal, ~data.is_signal))
+            sums = [(part.weight[rows].sum(), data.weight[all_rows].sum()) for rows, all_rows in classes]
+            factors = tuple(float(every / some) if some > 0 else 1.0 for some, every in sums)
             score = model.logit(part.with_features(model.feature_names).x, point)
             signal_pb = self.store.signal_cross_section(theta)
-            found[theta.slug] = metrics(analysis, score, part.y, weight, part.event_id, signal_pb)
+            found[theta.slug] = metrics(
+                *(analysis, score, part.y, part.weight, part.event_id, signal_pb), factors=(factors[0], factors[1])
+            )
         return found
 
 
