@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypotheta import units
-from hypotheta.errors import InputFileError
+from hypotheta.errors import InputFileError, MissingBranchError, NonFiniteError
 from hypotheta.events import Events, flat, missing_momentum, objects
 from hypotheta.hashing import hash64, seed_of
 from hypotheta.ntuples.factors import factor_branches, read_factors
@@ -48,17 +48,30 @@ def _plain(value: float) -> str:
 class EventReader:
     """The branches of one file that a profile needs, and the events made of them.
 
+    Args:
+        tree: the tree that holds them.
+        profile: its format.
+        weights: the weight variations of the profile to read as well.
+        weighted: whether a weight that the profile names must be there.
+
     Raises:
         MissingBranchError: when the file has none of the alternatives of something that is needed.
     """
 
-    def __init__(self, tree: Tree, profile: EventProfile, weights: Collection[str] = ()) -> None:
+    def __init__(
+        self, tree: Tree, profile: EventProfile, weights: Collection[str] = (), *, weighted: bool = False
+    ) -> None:
         self.tree = tree
         self.rules = {name: profile.weights[name] for name in weights}
         self.profile = profile
         self.unit = float(getattr(units, profile.unit))
         roles = [(role, tree.first_of(role.names, optional=not role.needed)) for role in profile.roles(tree.branches)]
         self.found = {role.name: name for role, name in roles if name is not None}
+        if weighted and profile.weight is not None and "weight" not in self.found:
+            raise MissingBranchError(
+                f"{tree.path}: tree '{tree.name}' has no branch '{profile.weight[0]}', but the profile says that its "
+                "events are weighted; correct the profile's weight (null where all weigh the same), or the ntuple"
+            )
         self.branches = [*self.found.values(), *factor_branches(tree, self.rules)]
 
     def events(self, columns: Columns, start: int = 0) -> Events:
@@ -89,7 +102,15 @@ class EventReader:
     def _event_id(self, columns: Columns, n: int, start: int) -> NDArray[np.uint64]:
         if not self.profile.event_id:
             return hash64(seed_of(self.tree.path.name), np.arange(start, start + n))
-        return hash64(*(self._row(columns, f"event_id.{i}") for i in range(len(self.profile.event_id))))
+        roles = [f"event_id.{i}" for i in range(len(self.profile.event_id))]
+        return hash64(*(self._whole(role, self._row(columns, role)) for role in roles))
+
+    def _whole(self, role: str, values: NDArray[Any]) -> NDArray[Any]:
+        """Return numbers that will be used as integers; NaN would become any."""
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            where = f"branch '{self.found[role]}' of tree '{self.tree.name}'"
+            raise NonFiniteError(f"{where} is {values[~np.isfinite(values)][0]}; correct the ntuple")
+        return values
 
     def _collection(
         self, columns: Columns, where: str, branches: JetBranches | LeptonBranches, others: Mapping[str, str], n: int
@@ -104,6 +125,9 @@ class EventReader:
             counts, made = self._from_slots(columns, branches, wanted, n)
         else:
             counts, made = self._jagged(columns, wanted)
+        for name in made.keys() & {"charge", "flavour", "hadron_flavour"}:
+            roles = [role for role in self.found if role.startswith(wanted[name])]  # one a slot
+            self._whole(roles[0], made[name])
         for part in fields.keys() - wanted.keys():  # as branches hold it: in single precision
             made[part] = np.full(int(counts.sum()), np.float32(getattr(branches, part)))
         return counts, _polar({name: self._in_gev(name, values) for name, values in made.items()})

@@ -79,7 +79,12 @@ def _runs(tree: Tree, names: RunsBranches) -> tuple[float | None, float | None, 
 
 
 def read_events(
-    path: Path, profile: EventProfile, *, chunk: int = 100_000, weights: Collection[str] = ()
+    path: Path,
+    profile: EventProfile,
+    *,
+    chunk: int = 100_000,
+    weights: Collection[str] = (),
+    weighted: bool = False,
 ) -> Iterator[Events]:
     """Read the events of a file in chunks, only the branches that are needed.
 
@@ -88,6 +93,7 @@ def read_events(
         profile: its format.
         weights: the weight variations of the profile to read as well; one with members becomes ``NAME__0``, ….
         chunk: events in a chunk; what is read does not depend on it.
+        weighted: whether these are simulated events: a weight that the profile names must be there, and is not 1.
 
     Yields:
         Events, in the order of the file; one empty chunk where the file has none.
@@ -100,7 +106,7 @@ def read_events(
     """
     with opened(path) as file:
         tree = Tree.find(file, path, profile.tree)
-        reader = EventReader(tree, profile, weights)
+        reader = EventReader(tree, profile, weights, weighted=weighted)
         for start in range(0, max(len(tree), 1), chunk):
             columns = tree.read(reader.branches, start, min(start + chunk, len(tree)))
             try:

@@ -205,7 +205,8 @@ def _all_events(
         named = source is not None and (source in profile.variations or source not in own)
         read = profile.varied(source) if source is not None and named else profile
         for path in analysis.catalogue.files(sample, source):
-            for events in read_events(path, read, weights=weights):
+            simulated = analysis.catalogue[sample].kind != "data"
+            for events in read_events(path, read, weights=weights, weighted=simulated):
                 yield source, replace(events, event_id=_event_id(analysis, sample, events.event_id))
 
 
