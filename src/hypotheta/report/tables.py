@@ -139,5 +139,5 @@ def words(name: str) -> str:
 def rendered(table: Table) -> str:
     """Draw a table as plain text, wide enough for all of it."""
     buffer = io.StringIO()
-    Console(file=buffer, width=160, color_system=None).print(table)
+    Console(file=buffer, width=240, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in buffer.getvalue().rstrip().splitlines())
