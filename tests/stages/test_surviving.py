@@ -14,6 +14,7 @@ from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.features import event_numbers, features
 from hypotheta.stages.files import read_csv, write_csv
+from hypotheta.stages.report import _surviving
 from hypotheta.stages.store import Store
 from hypotheta.stages.surviving import AppliedCut, apply_cut, find_cut, surviving_path
 from hypotheta.stages.surviving_pictures import pictures
@@ -149,6 +150,14 @@ def test_every_feature_and_object_is_drawn(applied):
     folder = analysis.results / "plots" / "surviving" / NETWORK / "mass_1000"
     pages = {"features_low_1", "features_low_2", "features_low_3", "features_high", "jets_1", "jets_2", "leptons"}
     assert {path.name for path in folder.iterdir()} == {f"{page}.{kind}" for page in pages for kind in ("png", "pdf")}
+
+
+def test_the_report_shows_them(applied):
+    analysis, cut, _ = applied
+    section = _surviving(analysis)
+    assert f"≥ {cut.threshold:.4g}" in section.text[0]
+    assert [row[0] for row in section.tables[0].rows][0].startswith("xtt_m1000") or len(section.tables[0].rows) > 3
+    assert len(section.figures) >= 5
 
 
 def test_missing_values_are_left_out_of_pictures(quick):

@@ -171,8 +171,8 @@ def set_scale(axes: Axes, logy: bool, shapes: Sequence[Component]) -> None:
     """Set a linear y axis from zero, or a logarithmic one, that shows all distributions."""
     drawn = [shape.values for shape in shapes]
     highest = max(float(np.max(values)) for values in drawn)
-    if logy:
+    if logy and highest > 0:
         axes.set_yscale("log")
-        axes.set_ylim(log_scale_floor(*drawn), 2 * highest if highest > 0 else 1.0)
+        axes.set_ylim(log_scale_floor(*drawn), 2 * highest)
     else:
         axes.set_ylim(min(0.0, *(float(np.min(values)) for values in drawn)), 1.1 * highest if highest > 0 else 1.0)

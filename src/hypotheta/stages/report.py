@@ -187,8 +187,9 @@ def _surviving(analysis: Analysis) -> Section:
     rows = [
         row for row in read_csv(analysis.results / "tables" / "surviving.csv") if row["classifier"] == cut.classifier
     ]
-    columns = [c for c in rows[0] if c != "classifier"]
-    body = [[row[c] if c == "sample" else f"{float(row[c]):.4g}" if row[c] else "" for c in columns] for row in rows]
+    names = ("sample", "kind")
+    columns = [*names, *(c for c in rows[0] if c.endswith(("before", "after", "efficiency")))]
+    body = [[row[c] if c in names else f"{float(row[c]):.4g}" if row[c] else "" for c in columns] for row in rows]
     folder = analysis.results / "plots" / "surviving" / cut.classifier / cut.theta.slug
     return Section(
         "After the cut",
