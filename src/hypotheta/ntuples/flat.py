@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypotheta.catalogue import Location
 from hypotheta.errors import InputFileError, MissingBranchError, NonFiniteError, closest
 from hypotheta.hashing import hash64, seed_of
 from hypotheta.ntuples.files import Tree, one_a_row, opened
@@ -63,7 +63,9 @@ class FeatureColumns:
         return {float(value): self.select(row == i) for i, value in enumerate(values)}
 
 
-def read_features(path: Path, profile: FeatureProfile) -> FeatureColumns:
+def read_features(
+    path: Location, profile: FeatureProfile, *, start: int = 0, stop: int | None = None
+) -> FeatureColumns:
     """Read a flat ntuple, whose columns are features already.
 
     The event number is a hash of the leaves that the profile names for it; they must be those that no variation moves,
@@ -72,9 +74,11 @@ def read_features(path: Path, profile: FeatureProfile) -> FeatureColumns:
     Args:
         path: the file.
         profile: its format.
+        start: first row to read.
+        stop: row before which to stop; the end of the file by default.
 
     Returns:
-        All rows; those with a declared sentinel are left out where the profile says ``missing: drop``. Parameters
+        The rows; those with a declared sentinel are left out where the profile says ``missing: drop``. Parameters
         are rounded to six digits, as files hold them in single precision (0.95 reads as 0.949999988).
 
     Raises:
@@ -90,8 +94,8 @@ def read_features(path: Path, profile: FeatureProfile) -> FeatureColumns:
         weight = tree.first_of(profile.weight, optional=True) if profile.weight is not None else None
         event_id = [str(tree.first_of([name])) for name in profile.event_id]
         wanted = [*features.values(), *theta.values(), target, *event_id, *([weight] if weight is not None else [])]
-        leaves = {name: one_a_row(tree, name, values) for name, values in tree.read(wanted).items()}
-        n = len(tree)
+        leaves = {name: one_a_row(tree, name, values) for name, values in tree.read(wanted, start, stop).items()}
+    n = len(leaves[target])
     kept = _present(path, profile, {name: leaves[name] for name in features.values()})
     for name in (*theta.values(), target, *([weight] if weight is not None else [])):
         _check_finite(path, name, leaves[name])
@@ -103,7 +107,7 @@ def read_features(path: Path, profile: FeatureProfile) -> FeatureColumns:
     if event_id:
         number = hash64(*(_bits(leaves[name]) for name in event_id))
     else:
-        number = hash64(seed_of(path.name), np.arange(n))
+        number = hash64(seed_of(str(path).rpartition("/")[2]), np.arange(start, start + n))
     return FeatureColumns(
         features={name: leaves[leaf].astype(np.float32) for name, leaf in features.items()},
         theta={name: _six_digits(leaves[leaf]) for name, leaf in theta.items()},
@@ -113,7 +117,7 @@ def read_features(path: Path, profile: FeatureProfile) -> FeatureColumns:
     ).select(kept)
 
 
-def _present(path: Path, profile: FeatureProfile, leaves: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
+def _present(path: Location, profile: FeatureProfile, leaves: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
     """Return the rows without sentinels, shape (n,)."""
     kept = np.ones(len(next(iter(leaves.values()))), dtype=np.bool_)
     for name, values in leaves.items():
@@ -128,7 +132,7 @@ def _present(path: Path, profile: FeatureProfile, leaves: Mapping[str, NDArray[A
     return kept
 
 
-def _check_finite(path: Path, name: str, values: NDArray[Any]) -> None:
+def _check_finite(path: Location, name: str, values: NDArray[Any]) -> None:
     finite = np.isfinite(values)
     if not finite.all():
         raise NonFiniteError(

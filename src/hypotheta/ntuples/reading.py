@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import awkward as ak
@@ -10,13 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypotheta import units
+from hypotheta.catalogue import Location
 from hypotheta.errors import InputFileError, InvalidEventsError, NonFiniteError
 from hypotheta.events import Events, flat, missing_momentum, objects
 from hypotheta.hashing import hash64
 from hypotheta.ntuples.files import Tree, one_a_row, opened, tree_keys
 from hypotheta.ntuples.profiles import EventProfile, JetBranches, LeptonBranches, Profile, RunsBranches
 
-__all__ = ["FileInfo", "file_info", "read_events"]
+__all__ = ["CHUNK", "FileInfo", "file_info", "read_events"]
+
+#: events in memory at a time
+CHUNK = 100_000
 
 Float = NDArray[np.float64]
 Columns = Mapping[str, ak.Array]
@@ -39,7 +42,7 @@ class FileInfo:
     jet_threshold_GeV: float | None = None
 
 
-def file_info(path: Path, profile: Profile) -> FileInfo:
+def file_info(path: Location, profile: Profile) -> FileInfo:
     """Read what a file says of itself, without reading its events.
 
     Raises:
@@ -82,7 +85,7 @@ def _runs(tree: Tree, names: RunsBranches) -> tuple[float | None, float | None, 
     )
 
 
-def read_events(path: Path, profile: EventProfile, *, chunk: int = 100_000) -> Iterator[Events]:
+def read_events(path: Location, profile: EventProfile, *, chunk: int = CHUNK) -> Iterator[Events]:
     """Read the events of a file in chunks, only the branches that are needed.
 
     Args:

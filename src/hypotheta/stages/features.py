@@ -1,7 +1,13 @@
-"""`hypotheta features`: ntuples → selected events with their features, under every variation."""
+"""`hypotheta features`: ntuples → selected events with their features, under every variation.
+
+Which one do I use? `features` does a sample. On a cluster, `features_of_file` does one of its files and `join_features`
+puts the files of a sample together; the outcome is the same.
+"""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -9,31 +15,41 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hypotheta.errors import EmptySelectionError, HypothetaError, InputFileError, MissingBranchError, closest
-from hypotheta.events import Events
+from hypotheta.catalogue import Location
+from hypotheta.errors import ConfigurationError, EmptySelectionError, InputFileError
 from hypotheta.features import FeatureTable, concatenate
-from hypotheta.hashing import hash64, seed_of
 from hypotheta.ntuples import (
-    EventProfile,
-    FeatureColumns,
     FeatureProfile,
     FileInfo,
-    file_info,
+    Profile,
+    RootWriter,
     load_profile,
-    read_events,
-    read_features,
-    write_root,
+    read_metadata,
+    read_pieces,
+    tree_names,
+    writing_root,
 )
-from hypotheta.parameters import ThetaPoint
-from hypotheta.selection import CutflowRow, Selection, add_cutflows, check_threshold
+from hypotheta.selection import CutflowRow, add_cutflows
 from hypotheta.stages.analysis import NOMINAL, Analysis, Variation
-from hypotheta.stages.files import Provenance
-from hypotheta.stages.progress import progress
+from hypotheta.stages.files import Provenance, make_folder
+from hypotheta.stages.inputs import ReadFile, SkippedFile, inspected, patiently
+from hypotheta.stages.tabulating import event_numbers, pieces
 
-__all__ = ["TREE", "event_numbers", "feature_path", "features", "tabulated"]
+__all__ = [
+    "TREE",
+    "event_numbers",
+    "feature_path",
+    "features",
+    "features_of_file",
+    "join_features",
+    "part_path",
+    "tabulated",
+]
 
+_LOG = logging.getLogger(__name__)
 #: name of the tree
 TREE = "events"
+Content = dict[str, Any]
 
 
 def feature_path(analysis: Analysis, sample: str) -> Path:
@@ -41,258 +57,318 @@ def feature_path(analysis: Analysis, sample: str) -> Path:
     return analysis.results / "features" / f"{sample}.root"
 
 
-def features(analysis: Analysis, sample: str, *, threads: int = 1) -> Path:
-    """Select, reconstruct and tabulate one sample under every variation.
+def part_path(analysis: Analysis, sample: str, index: int) -> Path:
+    """Return where the features of one file of a sample are kept until they are joined."""
+    return analysis.results / "features" / sample / f"{index}.root"
 
-    The file holds one tree, ``events``, with the events of all variations one after the other: branch ``variation`` is
-    the index in the list of variations that the file's metadata hold. An event has the same number in all of them.
-    Weights are w/Σw with Σw over all generated events before any cut: multiplied by the expected events
-    (luminosity · σ · k · ε) they are physics weights.
+
+def features(analysis: Analysis, sample: str, *, skip_bad_files: bool = False, threads: int = 1) -> Path:
+    """Select, reconstruct and tabulate one sample under every variation, a chunk of events in memory at a time.
+
+    The file holds one tree, ``events``: chunk by chunk the selected events of all variations. Branch ``variation`` is
+    the index in the list of variations that the file's metadata hold; the events of a variation stand in the order of
+    the ntuples, and an event has the same number in all of them. ``weight`` is the ntuple's; divided by the metadata's
+    ``sum_of_weights`` (of all generated events, before any cut) and multiplied by the expected events
+    (luminosity · σ · k · ε) it is the physics weight. The metadata list every file, with its events and Σw.
+
+    Args:
+        analysis: says how.
+        sample: name of the sample.
+        skip_bad_files: go on without files that cannot be read; Σw is then that of the others, and the metadata say so.
+        threads: recorded in the provenance.
 
     Raises:
-        InputFileError: an ntuple is missing or truncated.
+        InputFileError: an ntuple is missing or damaged, or nobody knows its Σw.
         ThresholdError: the ntuple's jet threshold is too high for the largest jet energy scale.
         EmptySelectionError: no event passes the selection.
     """
-    profile = load_profile(analysis.catalogue.profile, analysis.catalogue.base)
     files = analysis.catalogue.files(sample)
-    infos = [file_info(path, profile) for path in files]
-    total = _sum_of_weights(analysis, sample, files, infos)
-    if isinstance(profile, FeatureProfile):
-        tables, cutflow = _tabulate_flat(analysis, sample, profile, files, total)
-    else:
-        variations = analysis.variations if analysis.catalogue[sample].kind != "data" else [Variation(NOMINAL)]
-        _check_thresholds(variations, analysis, files, infos)
-        tables, cutflow = _tabulate(analysis, sample, profile, variations, total)
-    if len(tables[NOMINAL]) == 0:
-        raise EmptySelectionError(_why_empty(sample, cutflow))
     path = feature_path(analysis, sample)
-    metadata = _metadata(analysis, sample, infos, total, cutflow, threads)
-    write_root(path, {TREE: _columns(list(tables.values()))}, metadata)
+    if len(files) == 1:
+        _file_to(path, analysis, sample, files[0], skip=skip_bad_files, threads=threads, whole=True)
+        return path
+    with tempfile.TemporaryDirectory(prefix=f".{sample}.", dir=make_folder(path.parent)) as folder:
+        parts = [Path(folder) / f"{i}.root" for i in range(len(files))]
+        for file, part in zip(files, parts, strict=True):
+            _file_to(part, analysis, sample, file, skip=skip_bad_files, threads=threads)
+        _join(path, analysis, sample, parts, threads)
     return path
 
 
-def _sum_of_weights(analysis: Analysis, sample: str, files: list[Path], infos: list[FileInfo]) -> float:
-    """Return Σw before any cut: from the catalogue, else from the files."""
-    entry = analysis.catalogue[sample]
-    if entry.kind == "data":
-        return 1.0
-    if entry.sum_of_weights is not None:
-        return entry.sum_of_weights
-    for path, info in zip(files, infos, strict=True):
-        if info.sum_of_weights is None:
+def features_of_file(
+    analysis: Analysis, sample: str, index: int, *, skip_bad_files: bool = False, threads: int = 1
+) -> Path:
+    """Tabulate one file of a sample; `join_features` puts all of them together. Arguments and errors as `features`.
+
+    Raises:
+        ConfigurationError: the sample has no such file.
+    """
+    files = analysis.catalogue.files(sample)
+    if not 0 <= index < len(files):
+        raise ConfigurationError(f"sample '{sample}' has files 0 … {len(files) - 1}, there is no file {index}")
+    path = part_path(analysis, sample, index)
+    _file_to(path, analysis, sample, files[index], skip=skip_bad_files, threads=threads)
+    return path
+
+
+def join_features(analysis: Analysis, sample: str, *, threads: int = 1) -> Path:
+    """Put together what `features_of_file` made of each file of a sample.
+
+    Raises:
+        InputFileError: a part is missing, or is of another file than the catalogue now names.
+        EmptySelectionError: no event passes the selection.
+    """
+    files = analysis.catalogue.files(sample)
+    parts = [part_path(analysis, sample, i) for i in range(len(files))]
+    for file, part in zip(files, parts, strict=True):
+        content = _content(part)
+        if [entry["name"] for entry in (*content["files"], *content["skipped"])] != [str(file)]:
             raise InputFileError(
-                f"{path}: it does not carry the sum of weights of all generated events; write sum_of_weights of sample "
-                f"'{sample}' into the catalogue"
+                f"{part}: these are not the features of {file}; run 'hypotheta features --file' for it again"
             )
-    return float(sum(info.sum_of_weights or 0.0 for info in infos))
+    path = feature_path(analysis, sample)
+    _join(path, analysis, sample, parts, threads)
+    return path
 
 
 def tabulated(analysis: Analysis, sample: str, variations: Sequence[Variation]) -> dict[str, FeatureTable]:
-    """Return a simulated sample under variations that its features do not hold, with weights w/Σw as in its file.
+    """Return a simulated sample under variations that its features do not hold, with weights w/Σw.
+
+    Files that its features leave out are left out here, too.
 
     Raises:
         InputFileError: the ntuples hold features, not events that could be varied.
     """
     profile = load_profile(analysis.catalogue.profile, analysis.catalogue.base)
-    files = analysis.catalogue.files(sample)
     if isinstance(profile, FeatureProfile):
         raise InputFileError(f"sample '{sample}': its ntuples hold features, which cannot be varied; bring events")
-    infos = [file_info(path, profile) for path in files]
-    _check_thresholds(variations, analysis, files, infos)
-    total = _sum_of_weights(analysis, sample, files, infos)
-    return _tabulate(analysis, sample, profile, variations, total)[0]
+    path = feature_path(analysis, sample)
+    left_out = {entry["name"] for entry in _content(path)["skipped"]} if path.exists() else set()
+    found: dict[str, list[FeatureTable]] = {v.name: [] for v in variations}
+    read = []
+    for file in analysis.catalogue.files(sample):
+        if str(file) in left_out:
+            continue
+        info, entry = patiently(lambda file=file: inspected(file, profile))  # type: ignore[misc]
+        _check_normalised(analysis, sample, entry)
+        read.append(entry)
+        for piece in pieces(analysis, sample, file, profile, info, variations=variations):
+            for name, table in piece.tables.items():
+                found[name].append(table)
+    total = _sum_of_weights(analysis, sample, read, [])
+    tables = {name: concatenate(parts) for name, parts in found.items()}
+    return {name: replace(table, weight=table.weight / total) for name, table in tables.items()}
 
 
-def _check_thresholds(
-    variations: Sequence[Variation], analysis: Analysis, files: list[Path], infos: list[FileInfo]
+def _file_to(
+    path: Path, analysis: Analysis, sample: str, file: Location, *, skip: bool, threads: int, whole: bool = False
 ) -> None:
-    scales = [value for v in variations for name, value in v.operations if name == "jet_energy_scale"]
-    cut = analysis.code.jet_threshold(analysis.cuts)
-    for path, info in zip(files, infos, strict=True):
-        if info.jet_threshold_GeV is not None:
-            check_threshold(info.jet_threshold_GeV, max([1.0, *scales]), cut, where=str(path))
+    """Tabulate one file; a bad one leaves a file without a tree that says so where it may be skipped."""
+    profile = load_profile(analysis.catalogue.profile, analysis.catalogue.base)
+    events: int | None = None
+    try:
+        info, entry = patiently(lambda: inspected(file, profile))
+        events = info.n_events
+        _check_normalised(analysis, sample, entry)
+        patiently(lambda: _tabulate(path, analysis, sample, file, profile, info, entry, threads, whole))
+    except InputFileError as err:
+        if isinstance(err, _UnnormalisedError):
+            raise
+        lost = f"{events} events" if events is not None else "an unknown number of events"
+        if not skip:
+            err.add_note(f"{lost} of sample '{sample}' are in it; --skip-bad-files goes on without")
+            raise
+        bad = SkippedFile(str(file), str(err), events)
+        _say_skipped(analysis, sample, bad, lost)
+        content = _gathered(analysis, sample, [], [bad], {}, threads)
+        with writing_root(path) as out:
+            out.annotate({"hypotheta": json.dumps(_finished(analysis, content) if whole else content)})
+
+
+def _say_skipped(analysis: Analysis, sample: str, bad: SkippedFile, lost: str) -> None:
+    if analysis.catalogue[sample].kind == "data":
+        _LOG.warning(
+            "DATA LOST: %s of sample '%s' are left out (%s). The luminosity is NOT corrected: correct luminosity_fb",
+            *(lost, sample, bad.reason),
+        )
+    else:
+        _LOG.warning("%s of sample '%s' are left out, Σw is lowered (%s)", lost, sample, bad.reason)
+
+
+class _UnnormalisedError(InputFileError):
+    """A file whose Σw nobody knows: skipping it would hide a mistake in the catalogue."""
+
+
+def _check_normalised(analysis: Analysis, sample: str, entry: ReadFile) -> None:
+    known = analysis.catalogue[sample]
+    if known.kind != "data" and known.sum_of_weights is None and entry.sum_of_weights is None:
+        raise _UnnormalisedError(
+            f"{entry.name}: it does not carry the sum of weights of all generated events; write sum_of_weights of "
+            f"sample '{sample}' into the catalogue"
+        )
+
+
+def _sum_of_weights(analysis: Analysis, sample: str, read: Iterable[ReadFile], skipped: Sequence[SkippedFile]) -> float:
+    """Return Σw before any cut, of the files that were read: from the catalogue, else from the files."""
+    known = analysis.catalogue[sample]
+    if known.kind == "data":
+        return 1.0
+    if known.sum_of_weights is None:
+        return float(sum(entry.sum_of_weights or 0.0 for entry in read))
+    if skipped:
+        raise _UnnormalisedError(
+            f"{skipped[0].name}: it cannot be left out, as sum_of_weights of sample '{sample}' in the catalogue is "
+            f"that of all files ({skipped[0].reason}); take it off files, and its part off sum_of_weights"
+        )
+    return known.sum_of_weights
+
+
+class _Growing:
+    """The tree of features being written, and the cutflow of what is in it."""
+
+    def __init__(self, out: RootWriter) -> None:
+        self.out = out
+        self.variations: list[str] = []
+        self.cutflow: dict[str, list[CutflowRow]] = {}
+
+    def add(self, tables: Mapping[str, FeatureTable], cutflow: Mapping[str, list[CutflowRow]]) -> None:
+        index = self.indices(list(tables))
+        self.out.extend(TREE, _columns(list(tables.values()), index))
+        self.count(cutflow)
+
+    def indices(self, names: list[str]) -> NDArray[np.int8]:
+        """Return the indices of variations, those that are new behind the others."""
+        self.variations += [name for name in names if name not in self.variations]
+        return np.array([self.variations.index(name) for name in names], dtype=np.int8)
+
+    def count(self, cutflow: Mapping[str, list[CutflowRow]]) -> None:
+        for name, rows in cutflow.items():
+            self.cutflow[name] = add_cutflows([self.cutflow[name], rows]) if name in self.cutflow else list(rows)
 
 
 def _tabulate(
-    analysis: Analysis, sample: str, profile: EventProfile, variations: Sequence[Variation], total: float
-) -> tuple[dict[str, FeatureTable], dict[str, list[CutflowRow]]]:
-    files = analysis.catalogue.files(sample)
-    chunks: dict[str, list[FeatureTable]] = {v.name: [] for v in variations}
-    cutflows: dict[str, list[list[CutflowRow]]] = {v.name: [] for v in variations}
-    with progress(f"features {sample}", sum(file_info(path, profile).n_events for path in files)) as advance:
-        for events in _all_events(analysis, sample, files, profile):
-            for variation in variations:
-                try:
-                    selection = analysis.code.select(variation.apply(events), analysis.cuts)
-                    chunks[variation.name].append(_table(analysis, sample, variation.name, selection, total))
-                except HypothetaError as err:
-                    err.add_note(f"sample {sample}, variation {variation.name}")
-                    raise
-                cutflows[variation.name].append(selection.cutflow(selection.events.weight / total))
-            advance(len(events))
-    return {k: concatenate(v) for k, v in chunks.items()}, {k: add_cutflows(v) for k, v in cutflows.items()}
+    path: Path,
+    analysis: Analysis,
+    sample: str,
+    file: Location,
+    profile: Profile,
+    info: FileInfo,
+    entry: ReadFile,
+    threads: int,
+    whole: bool,
+) -> None:
+    with writing_root(path) as out:
+        growing = _Growing(out)
+        for piece in pieces(analysis, sample, file, profile, info):
+            growing.add(piece.tables, piece.cutflow)
+        content = _gathered(analysis, sample, [entry], [], growing.cutflow, threads)
+        out.annotate({"hypotheta": json.dumps(_finished(analysis, content) if whole else content)})
 
 
-def _all_events(analysis: Analysis, sample: str, files: list[Path], profile: EventProfile) -> Iterator[Events]:
-    for path in files:
-        for events in read_events(path, profile):
-            yield replace(events, event_id=_event_id(analysis, sample, events.event_id))
-
-
-def _event_id(analysis: Analysis, sample: str, event_id: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    return event_numbers(None if analysis.catalogue[sample].kind == "data" else sample, event_id)
-
-
-def event_numbers(sample: str | None, event_id: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Tell events of different simulated samples apart: generators number each sample from the start.
-
-    Args:
-        sample: name of the simulated sample; None for data, whose numbers stay.
-        event_id: numbers in the ntuple, shape (n,).
-    """
-    return event_id if sample is None else hash64(seed_of(sample), event_id)
-
-
-def _table(analysis: Analysis, sample: str, variation: str, selection: Selection, total: float) -> FeatureTable:
-    region = selection.region_index
-    data = analysis.catalogue[sample].kind == "data"
-    kept = selection.events[region >= 0]
-    columns = analysis.code.features(kept)
-    names = tuple(spec.name for spec in analysis.code.FEATURES)
-    missing = [name for name in names if name not in columns]
-    if missing:
-        raise MissingBranchError(
-            f"{analysis.config.code}: features() returned no '{missing[0]}', which FEATURES declares"
-            + closest(missing[0], columns)
+def _join(path: Path, analysis: Analysis, sample: str, parts: Sequence[Path], threads: int) -> None:
+    contents = [_content(part) for part in parts]
+    with writing_root(path) as out:
+        growing = _Growing(out)
+        for part, content in zip(parts, contents, strict=True):
+            index = growing.indices(content["variations"])
+            growing.count(_cutflow(content))
+            if TREE not in tree_names(part):
+                continue  # of a file that was left out
+            for columns in read_pieces(part, TREE):
+                out.extend(TREE, {**columns, "variation": index[columns["variation"]]})
+        gathered = _gathered(
+            analysis,
+            sample,
+            [ReadFile(**entry) for content in contents for entry in content["files"]],
+            [SkippedFile(**entry) for content in contents for entry in content["skipped"]],
+            growing.cutflow,
+            threads,
         )
-    return FeatureTable(
-        sample=sample,
-        variation=variation,
-        names=names,
-        x=np.stack([np.asarray(columns[n], dtype=np.float32) for n in names], axis=1),
-        region=region[region >= 0],
-        regions=tuple(selection.regions),
-        weight=kept.weight / total,
-        event_id=kept.event_id,
-        factors={} if data else analysis.code.weight_variations(kept, analysis.cuts),
-    )
+        out.annotate({"hypotheta": json.dumps(_finished(analysis, gathered))})
 
 
-def _why_empty(sample: str, cutflow: Mapping[str, list[CutflowRow]]) -> str:
-    rows = cutflow[NOMINAL]
-    last = next((row for row in rows if row.raw == 0), rows[-1])
-    return (
-        f"sample '{sample}': no event is left after the selection; the cut '{last.cut}' (region {last.region}) "
-        "removed the last ones; loosen it, or bring more events"
-    )
+def _content(path: Path) -> Content:
+    found = read_metadata(path).get("hypotheta")
+    if found is None:
+        raise InputFileError(f"{path}: not a file of features; run 'hypotheta features' again")
+    content: Content = json.loads(found)
+    return content
 
 
-def _columns(tables: list[FeatureTable]) -> dict[str, Any]:
+def _cutflow(content: Content) -> dict[str, list[CutflowRow]]:
+    return {name: [CutflowRow(**row) for row in rows] for name, rows in content["cutflow"].items()}
+
+
+def _columns(tables: list[FeatureTable], index: NDArray[np.int8]) -> dict[str, Any]:
     table = concatenate(tables)
     columns: dict[str, Any] = {name: table.x[:, j] for j, name in enumerate(table.names)}
     columns |= {"weight": table.weight, "region": table.region, "event_id": table.event_id}
-    columns["variation"] = np.repeat(np.arange(len(tables), dtype=np.int8), [len(t) for t in tables])
+    columns["variation"] = np.repeat(index, [len(t) for t in tables])
     for name, (up, down) in table.factors.items():
         columns |= {f"factor_{name}_up": up, f"factor_{name}_down": down}
     return columns
 
 
-def _metadata(
+def _gathered(
     analysis: Analysis,
     sample: str,
-    infos: list[FileInfo],
-    total: float,
+    read: Sequence[ReadFile],
+    skipped: Sequence[SkippedFile],
     cutflow: Mapping[str, list[CutflowRow]],
     threads: int,
-) -> dict[str, str]:
-    sigmas = [info.cross_section_pb for info in infos]
-    content = {
+) -> Content:
+    """Return the metadata of some files of a sample; weights in the cutflow are the ntuples'."""
+    sigmas = [entry.cross_section_pb for entry in read if entry.cross_section_pb is not None]
+    return {
         "sample": sample,
-        "regions": _regions(cutflow),
+        "regions": list(dict.fromkeys(row.region for rows in cutflow.values() for row in rows)),
         "variations": list(cutflow),
         "features": [spec.name for spec in analysis.code.FEATURES],
-        "generated_events": sum(info.n_events for info in infos),
-        "sum_of_weights": total,
-        "generator_cross_section_pb": None if None in sigmas else float(np.mean([s for s in sigmas if s is not None])),
+        "files": [entry.to_dict() for entry in read],
+        "skipped": [entry.to_dict() for entry in skipped],
+        "events": sum(entry.events for entry in read),
+        "generator_cross_section_pb": float(np.mean(sigmas)) if sigmas and len(sigmas) == len(read) else None,
+        "sum_of_weights": _sum_of_weights(analysis, sample, read, skipped),
         "cutflow": {name: [asdict(row) for row in rows] for name, rows in cutflow.items()},
         "provenance": Provenance(
             "features", analysis.config.seed, threads, analysis.digest("code", "selection", "systematics", "parameters")
         ).to_dict(),
     }
-    return {"hypotheta": json.dumps(content)}
 
 
-def _regions(cutflow: Mapping[str, list[CutflowRow]]) -> list[str]:
-    return list(dict.fromkeys(row.region for row in cutflow[NOMINAL]))
+def _finished(analysis: Analysis, content: Content) -> Content:
+    """Return the metadata of a whole sample, its cutflow in parts of Σw.
 
-
-def _tabulate_flat(
-    analysis: Analysis, sample: str, profile: FeatureProfile, files: list[Path], total: float
-) -> tuple[dict[str, FeatureTable], dict[str, list[CutflowRow]]]:
-    """Sort the rows of flat ntuples, which hold features already, into variations by their event-kind leaves.
-
-    Their events were selected when they were made, so all belong to the training region. Rows of the other class, or of
-    another signal hypothesis, are left out: a file may hold several samples.
+    Raises:
+        InputFileError: none of its files could be read.
+        EmptySelectionError: nothing is left of it.
     """
-    rows: dict[str, list[FeatureTable]] = {}
-    for path in files:
-        for variation, columns in _split(analysis, _of_sample(analysis, sample, read_features(path, profile))):
-            rows.setdefault(variation, []).append(_flat_table(analysis, sample, variation, columns, total, path))
-    if NOMINAL not in rows:
-        values = ", ".join(rows) or "none"
+    sample, total, cutflow = content["sample"], content["sum_of_weights"], _cutflow(content)
+    if not content["files"]:
+        raise InputFileError(f"sample '{sample}': none of its files could be read ({content['skipped'][0]['reason']})")
+    if NOMINAL not in cutflow:
+        values = ", ".join(cutflow) or "none"
         raise EmptySelectionError(
             f"sample '{sample}': no rows at {analysis.space.nominal} (variations found: {values})"
         )
-    tables = {name: concatenate(parts) for name, parts in rows.items()}
-    region = analysis.config.training.region
-    cutflow = {
-        name: [CutflowRow(region, "all", len(table), float(table.weight.sum()), 1.0)] for name, table in tables.items()
+    if _selected(cutflow[NOMINAL]) == 0:
+        raise EmptySelectionError(_why_empty(sample, cutflow[NOMINAL]))
+    if not total > 0:
+        raise InputFileError(f"sample '{sample}': the sum of all weights is {total:g}; it must be positive")
+    divided = {
+        name: [asdict(replace(row, weighted=row.weighted / total)) for row in rows] for name, rows in cutflow.items()
     }
-    return tables, cutflow
+    return {**content, "cutflow": divided}
 
 
-def _of_sample(analysis: Analysis, sample: str, columns: FeatureColumns) -> FeatureColumns:
-    """Return the rows of a sample's class and, for a signal, of its hypothesis."""
-    entry = analysis.catalogue[sample]
-    if entry.kind == "data":
-        return columns
-    chosen = columns.is_signal == (entry.kind == "signal")
-    for name, value in entry.theta.items():
-        if name in columns.theta:
-            chosen &= columns.theta[name] == value
-    return columns.select(chosen)
+def _selected(rows: Sequence[CutflowRow]) -> int:
+    """Return how many events are left after the last cut of each region."""
+    return sum({row.region: row.raw for row in rows}.values())
 
 
-def _split(analysis: Analysis, columns: FeatureColumns) -> Iterator[tuple[str, FeatureColumns]]:
-    """Yield the rows of each variation; parameters without a leaf are nominal."""
-    known = [p.name for p in analysis.space.of_kind("event") if p.name in columns.theta]
-    points, row = np.unique(
-        np.stack([columns.theta[name] for name in known], axis=1) if known else np.zeros((len(columns), 0)),
-        axis=0,
-        return_inverse=True,
-    )
-    for i, values in enumerate(points):
-        point = ThetaPoint({**analysis.space.nominal.values, **dict(zip(known, values, strict=True))})
-        yield analysis.variation_of(point), columns.select(row == i)
-
-
-def _flat_table(
-    analysis: Analysis, sample: str, variation: str, columns: FeatureColumns, total: float, path: Path
-) -> FeatureTable:
-    names = tuple(spec.name for spec in analysis.code.FEATURES)
-    missing = [name for name in names if name not in columns.features]
-    if missing:
-        raise MissingBranchError(
-            f"{path}: the profile has no feature '{missing[0]}'{closest(missing[0], columns.features)}; add it there"
-        )
-    return FeatureTable(
-        sample=sample,
-        variation=variation,
-        names=names,
-        x=np.stack([columns.features[n] for n in names], axis=1),
-        region=np.zeros(len(columns), dtype=np.int8),
-        regions=(analysis.config.training.region,),
-        weight=columns.weight / total,
-        event_id=_event_id(analysis, sample, columns.event_id),
+def _why_empty(sample: str, rows: Sequence[CutflowRow]) -> str:
+    last = next((row for row in rows if row.raw == 0), rows[-1])
+    return (
+        f"sample '{sample}': no event is left after the selection; the cut '{last.cut}' (region {last.region}) "
+        "removed the last ones; loosen it, or bring more events"
     )

@@ -1,7 +1,6 @@
 """The analysis' own files, read back: features with physics weights, and scores beside them."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +46,7 @@ class Store:
 
     analysis: Analysis
     _tables: dict[str, dict[str, FeatureTable]] = field(default_factory=dict)
+    _rows: dict[str, dict[str, NDArray[np.intp]]] = field(default_factory=dict)
     _metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
     _scores: dict[tuple[str, str], dict[str, NDArray[Any]]] = field(default_factory=dict)
     _medians: dict[str, float] = field(default_factory=dict)
@@ -108,8 +108,9 @@ class Store:
         meta = self.metadata(sample)
         columns = read_tree(feature_path(self.analysis, sample), TREE)
         names = [n.removeprefix("factor_").removesuffix("_up") for n in columns if n.endswith("_up")]
-        scale = self.expected_events(sample)
+        scale, total = self.expected_events(sample), meta["sum_of_weights"]
         x = np.stack([columns[n] for n in meta["features"]], axis=1).astype(np.float32, copy=False)
+        self._rows[sample] = {v: np.flatnonzero(columns["variation"] == i) for i, v in enumerate(meta["variations"])}
         return {
             variation: FeatureTable(
                 sample=sample,
@@ -118,18 +119,18 @@ class Store:
                 x=x[rows],
                 region=columns["region"][rows],
                 regions=tuple(meta["regions"]),
-                weight=columns["weight"][rows] * scale,
+                weight=columns["weight"][rows] / total * scale,
                 event_id=columns["event_id"][rows],
                 factors={n: (columns[f"factor_{n}_up"][rows], columns[f"factor_{n}_down"][rows]) for n in names},
             )
-            for variation, rows in _row_ranges(columns["variation"], meta["variations"])
+            for variation, rows in self._rows[sample].items()
         }
 
-    def rows(self, sample: str) -> dict[str, slice]:
-        """Return the rows of each variation in a sample's tree."""
-        tables = [self.table(sample, name) for name in self.metadata(sample)["variations"]]
-        ends = np.cumsum([0, *(len(t) for t in tables)])
-        return {t.variation: slice(int(a), int(b)) for t, a, b in zip(tables, ends, ends[1:], strict=False)}
+    def rows(self, sample: str) -> dict[str, NDArray[np.intp]]:
+        """Return the rows of each variation in a sample's tree, in their order."""
+        if sample not in self._rows:
+            self.table(sample)
+        return self._rows[sample]
 
     def logit(self, classifier: str, sample: str, variation: str, point: ThetaPoint) -> Array:
         """Return a classifier's logits of a sample's events at a hypothesis, shape (n,), from its score file."""
@@ -242,9 +243,3 @@ def _made_by(verb: str, path: Path) -> Path:
     if not path.exists():
         raise InputFileError(f"{path}: it is not there yet; run 'hypotheta {verb}' on this analysis first")
     return path
-
-
-def _row_ranges(index: NDArray[np.int8], names: list[str]) -> Iterator[tuple[str, slice]]:
-    """Yield each variation and its rows, which stand together and in order."""
-    for i, name in enumerate(names):
-        yield name, slice(int(np.searchsorted(index, i, "left")), int(np.searchsorted(index, i, "right")))
