@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 import traceback
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from hypotheta import __version__
 from hypotheta.cli import classifiers, limits, samples  # noqa: F401  each adds its verbs
 from hypotheta.cli.application import app, settings
 from hypotheta.errors import HypothetaError
+from hypotheta.stages.parallel import Terminated, heed_termination
 from hypotheta.stages.progress import use_bars
 
 __all__ = ["app", "main"]
@@ -20,13 +22,18 @@ __all__ = ["app", "main"]
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     command = typer.main.get_command(app)
+    if threading.current_thread() is threading.main_thread():
+        heed_termination()
     try:
         command.main(args=arguments, prog_name="hypotheta", standalone_mode=False)
-    except (HypothetaError, OSError) as err:
+    except (HypothetaError, OSError, MemoryError) as err:
         if settings["debug"]:
             traceback.print_exc()
         notes = "; ".join(getattr(err, "__notes__", []))
-        return _fail(f"{err} ({notes})" if notes else str(err), 2)
+        said = str(err) or "the memory ran out; use fewer --jobs, or a machine with more"
+        return _fail(f"{said} ({notes})" if notes else said, 2)
+    except Terminated:
+        return _fail("terminated; whatever is whole is kept, run the same command again to go on", 143)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted; whatever is whole is kept, run the same command again to go on", 130)
     except typer.Exit as err:

@@ -1,13 +1,36 @@
 """Run a function on several items, in order or in processes of its own."""
 
+import multiprocessing
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures.process import BrokenProcessPool
+from types import FrameType
 from typing import Any
 
+from hypotheta.errors import WorkerError
 from hypotheta.stages.progress import progress
 
-__all__ = ["run_each"]
+__all__ = ["Terminated", "heed_termination", "run_each"]
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: a batch system or the machine wants the process to end; temporary files are removed on the way."""
+
+
+def heed_termination() -> None:
+    """Let SIGTERM end this process as Ctrl-C does, through every ``finally``."""
+    signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the form of a signal handler
+    raise Terminated
+
+
+def _begin_worker() -> None:
+    """Leave Ctrl-C, which a terminal sends to all processes, to the first one: it ends the others by SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    heed_termination()
 
 
 def run_each(
@@ -23,6 +46,7 @@ def run_each(
 
     Raises:
         Exception: whatever the first failing call raised; calls not yet started are dropped.
+        WorkerError: a process was killed from outside.
     """
     if jobs == 1 or len(items) < 2:
         for item in items:
@@ -31,7 +55,9 @@ def run_each(
     # spawned, not forked: a forked child inherits the locks of torch's and OpenMP's threads
     name = getattr(function, "__name__", "run").strip("_").replace("_", " ")
     with (
-        ProcessPoolExecutor(min(jobs, len(items)), mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(
+            min(jobs, len(items)), mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
+        ) as pool,
         progress(f"{name} on {jobs} processes", len(items)) as advance,
     ):
         futures = [pool.submit(function, *item, **options) for item in items]
@@ -40,6 +66,15 @@ def run_each(
         try:
             for future in futures:
                 yield future.result()
+        except BrokenProcessPool as err:
+            raise WorkerError(
+                f"one of {min(jobs, len(items))} processes was killed, mostly as the memory ran out; what is whole is "
+                "kept; run the same command again with fewer --jobs, or with more memory"
+            ) from err
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
         finally:
             for future in futures:
                 future.cancel()
