@@ -1,7 +1,9 @@
 """Run a function on several items, in order or in processes of its own."""
 
+import contextlib
 import multiprocessing
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -11,26 +13,46 @@ from typing import Any
 from hypotheta.errors import WorkerError
 from hypotheta.stages.progress import progress
 
-__all__ = ["Terminated", "heed_termination", "run_each"]
+__all__ = ["Interrupted", "interruptible", "run_each"]
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: a batch system or the machine wants the process to end; temporary files are removed on the way."""
+class Interrupted(BaseException):
+    """A signal that ends the process; no KeyboardInterrupt, as libraries catch these."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
-def heed_termination() -> None:
-    """Let SIGTERM end this process as Ctrl-C does, through every ``finally``."""
-    signal.signal(signal.SIGTERM, _terminate)
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the form of a signal handler
+    raise Interrupted(number)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the form of a signal handler
-    raise Terminated
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM raise `Interrupted`, so that temporary files are removed on the way out."""
+    if threading.current_thread() is not threading.main_thread():  # others get no signals
+        yield
+        return
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _begin_worker() -> None:
     """Leave Ctrl-C, which a terminal sends to all processes, to the first one: it ends the others by SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    heed_termination()
+
+
+def _in_worker(function: Callable[..., Any], *item: Any, **options: Any) -> Any:
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return function(*item, **options)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # one without work just ends
 
 
 def run_each(
@@ -60,7 +82,7 @@ def run_each(
         ) as pool,
         progress(f"{name} on {jobs} processes", len(items)) as advance,
     ):
-        futures = [pool.submit(function, *item, **options) for item in items]
+        futures = [pool.submit(_in_worker, function, *item, **options) for item in items]
         for future in futures:
             future.add_done_callback(lambda _: advance(1))
         try:
@@ -71,7 +93,7 @@ def run_each(
                 f"one of {min(jobs, len(items))} processes was killed, mostly as the memory ran out; what is whole is "
                 "kept; run the same command again with fewer --jobs, or with more memory"
             ) from err
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interrupted):
             for process in multiprocessing.active_children():
                 process.terminate()
             raise
