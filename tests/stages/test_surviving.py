@@ -179,7 +179,7 @@ def test_data_stay_out_while_blinded(quick, tmp_path, unblind):
             "normalisation": None,
             "k_factor": 1.0,
             "generate": None,
-            "files": analysis.catalogue.files("ttbar_mtt_700_1000"),
+            "files": tuple(str(path) for path in analysis.catalogue.files("ttbar_mtt_700_1000")),
         }
     )
     samples = {**analysis.catalogue.samples, "observed": observed}

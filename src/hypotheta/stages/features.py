@@ -7,15 +7,15 @@ puts the files of a sample together; the outcome is the same.
 import json
 import logging
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypotheta.errors import ConfigurationError, EmptySelectionError, InputFileError
+from hypotheta.errors import ConfigurationError, InputFileError
 from hypotheta.features import FeatureTable, concatenate, suspected_sentinels
 from hypotheta.ntuples import (
     EventProfile,
@@ -24,26 +24,33 @@ from hypotheta.ntuples import (
     Profile,
     RootWriter,
     load_profile,
-    read_metadata,
     read_pieces,
     tree_names,
     writing_root,
 )
 from hypotheta.selection import CutflowRow, add_cutflows
 from hypotheta.stages.analysis import NOMINAL, Analysis, Variation
-from hypotheta.stages.files import Provenance, make_folder
+from hypotheta.stages.feature_metadata import (
+    check_normalised,
+    content_of,
+    cutflow_of,
+    finished,
+    gathered,
+    sum_of_weights,
+    sums_of_weights,
+)
+from hypotheta.stages.files import make_folder
 from hypotheta.stages.inputs import (
     Input,
     ReadFile,
     SkippedFile,
     UnnormalisedError,
-    applied_variations,
     input_files,
     inspected,
     patiently,
 )
 from hypotheta.stages.tabulating import event_numbers, pieces
-from hypotheta.stages.weights import FactorSums, MeanFactors, combined_means, ntuple_weights
+from hypotheta.stages.weights import MeanFactors, ntuple_weights
 
 __all__ = [
     "TREE",
@@ -60,7 +67,6 @@ __all__ = [
 _LOG = logging.getLogger(__name__)
 #: name of the tree
 TREE = "events"
-Content = dict[str, Any]
 
 
 def feature_path(analysis: Analysis, sample: str) -> Path:
@@ -136,7 +142,7 @@ def join_features(analysis: Analysis, sample: str, *, threads: int = 1) -> Path:
     files = input_files(analysis, sample)
     parts = [part_path(analysis, sample, i) for i in range(len(files))]
     for file, part in zip(files, parts, strict=True):
-        content = _content(part)
+        content = content_of(part)
         held = [(entry["name"], entry["source"]) for entry in (*content["files"], *content["skipped"])]
         if held != [(str(file.path), file.source)]:
             raise InputFileError(
@@ -162,13 +168,13 @@ def tabulated(analysis: Analysis, sample: str, variations: Sequence[Variation]) 
     read = []
     for file in files_read(analysis, sample, variations):
         info, entry = patiently(lambda file=file: inspected(file, profile))  # type: ignore[misc]
-        _check_normalised(analysis, sample, entry)
+        check_normalised(analysis, sample, entry)
         read.append(entry)
         for piece in pieces(analysis, sample, file, profile, info, variations=variations):
             for name, table in piece.tables.items():
                 found[name].append(table)
-    totals = _sums_of_weights(analysis, sample, variations, read, [])
-    total = _sum_of_weights(analysis, sample, read, [])
+    totals = sums_of_weights(analysis, sample, variations, read, [])
+    total = sum_of_weights(analysis, sample, read, [])
     tables = {name: concatenate(parts) for name, parts in found.items()}
     return {name: replace(table, weight=table.weight / totals.get(name, total)) for name, table in tables.items()}
 
@@ -176,7 +182,7 @@ def tabulated(analysis: Analysis, sample: str, variations: Sequence[Variation]) 
 def files_read(analysis: Analysis, sample: str, variations: Sequence[Variation] | None = None) -> list[Input]:
     """Return the files of a sample (`input_files`) without those that its features leave out."""
     path = feature_path(analysis, sample)
-    left_out = {entry["name"] for entry in _content(path)["skipped"]} if path.exists() else set()
+    left_out = {entry["name"] for entry in content_of(path)["skipped"]} if path.exists() else set()
     return [one for one in input_files(analysis, sample, variations) if str(one.path) not in left_out]
 
 
@@ -189,7 +195,7 @@ def _file_to(
     try:
         info, entry = patiently(lambda: inspected(file, profile))
         events = info.n_events
-        _check_normalised(analysis, sample, entry)
+        check_normalised(analysis, sample, entry)
         patiently(lambda: _tabulate(path, analysis, sample, file, profile, info, entry, threads, whole))
     except InputFileError as err:
         if isinstance(err, UnnormalisedError):
@@ -200,9 +206,9 @@ def _file_to(
             raise
         bad = SkippedFile(str(file.path), str(err), events, file.source)
         _say_skipped(analysis, sample, bad, lost)
-        content = _gathered(analysis, sample, [], [bad], {}, threads)
+        content = gathered(analysis, sample, [], [bad], {}, threads)
         with writing_root(path) as out:
-            out.annotate({"hypotheta": json.dumps(_finished(analysis, content) if whole else content)})
+            out.annotate({"hypotheta": json.dumps(finished(analysis, content) if whole else content)})
 
 
 def _say_skipped(analysis: Analysis, sample: str, bad: SkippedFile, lost: str) -> None:
@@ -213,48 +219,6 @@ def _say_skipped(analysis: Analysis, sample: str, bad: SkippedFile, lost: str) -
         )
     else:
         _LOG.warning("%s of sample '%s' are left out, Σw is lowered (%s)", lost, sample, bad.reason)
-
-
-def _check_normalised(analysis: Analysis, sample: str, entry: ReadFile) -> None:
-    known = analysis.catalogue[sample]
-    if known.kind != "data" and known.sum_of_weights is None and entry.sum_of_weights is None:
-        raise UnnormalisedError(
-            f"{entry.name}: it does not carry the sum of weights of all generated events; write sum_of_weights of "
-            f"sample '{sample}' into the catalogue"
-        )
-
-
-def _sum_of_weights(
-    analysis: Analysis,
-    sample: str,
-    read: Iterable[ReadFile],
-    skipped: Sequence[SkippedFile],
-    source: str | None = None,
-) -> float:
-    """Return Σw before any cut, of the files of a source that were read: from the catalogue, else from the files."""
-    known = analysis.catalogue[sample]
-    if known.kind == "data":
-        return 1.0
-    if known.sum_of_weights is None:
-        return float(sum(entry.sum_of_weights or 0.0 for entry in read if entry.source == source))
-    for bad in (one for one in skipped if one.source == source):
-        raise UnnormalisedError(
-            f"{bad.name}: it cannot be left out, as sum_of_weights of sample '{sample}' in the catalogue is "
-            f"that of all files ({bad.reason}); take it off files, and its part off sum_of_weights"
-        )
-    return known.sum_of_weights
-
-
-def _sums_of_weights(
-    analysis: Analysis,
-    sample: str,
-    variations: Iterable[Variation],
-    read: Sequence[ReadFile],
-    skipped: Sequence[SkippedFile],
-) -> dict[str, float]:
-    """Return Σw before any cut of the variations that have files of their own."""
-    own = ({one.source for one in read} | {one.source for one in skipped}) - {None}
-    return {v.name: _sum_of_weights(analysis, sample, read, skipped, v.source) for v in variations if v.source in own}
 
 
 class _Growing:
@@ -303,22 +267,22 @@ def _tabulate(
         entry = replace(entry, suspects=suspects or ())
         if isinstance(profile, EventProfile) and names and file.source is None:
             entry = replace(entry, factors=factors.of_file(file.path, profile).to_dict())
-        content = _gathered(analysis, sample, [entry], [], growing.cutflow, threads)
-        out.annotate({"hypotheta": json.dumps(_finished(analysis, content) if whole else content)})
+        content = gathered(analysis, sample, [entry], [], growing.cutflow, threads)
+        out.annotate({"hypotheta": json.dumps(finished(analysis, content) if whole else content)})
 
 
 def _join(path: Path, analysis: Analysis, sample: str, parts: Sequence[Path], threads: int) -> None:
-    contents = [_content(part) for part in parts]
+    contents = [content_of(part) for part in parts]
     with writing_root(path) as out:
         growing = _Growing(out)
         for part, content in zip(parts, contents, strict=True):
             index = growing.indices(content["variations"])
-            growing.count(_cutflow(content))
+            growing.count(cutflow_of(content))
             if TREE not in tree_names(part):
                 continue  # of a file that was left out
             for columns in read_pieces(part, TREE):
                 out.extend(TREE, {**columns, "variation": index[columns["variation"]]})
-        gathered = _gathered(
+        joined = gathered(
             analysis,
             sample,
             [ReadFile(**entry) for content in contents for entry in content["files"]],
@@ -326,19 +290,7 @@ def _join(path: Path, analysis: Analysis, sample: str, parts: Sequence[Path], th
             growing.cutflow,
             threads,
         )
-        out.annotate({"hypotheta": json.dumps(_finished(analysis, gathered))})
-
-
-def _content(path: Path) -> Content:
-    found = read_metadata(path).get("hypotheta")
-    if found is None:
-        raise InputFileError(f"{path}: not a file of features; run 'hypotheta features' again")
-    content: Content = json.loads(found)
-    return content
-
-
-def _cutflow(content: Content) -> dict[str, list[CutflowRow]]:
-    return {name: [CutflowRow(**row) for row in rows] for name, rows in content["cutflow"].items()}
+        out.annotate({"hypotheta": json.dumps(finished(analysis, joined))})
 
 
 def _columns(tables: list[FeatureTable], index: NDArray[np.int8]) -> dict[str, Any]:
@@ -351,102 +303,3 @@ def _columns(tables: list[FeatureTable], index: NDArray[np.int8]) -> dict[str, A
         if "__" not in name:  # a member of many has one side only
             columns[f"factor_{name}_down"] = down
     return columns
-
-
-def _gathered(
-    analysis: Analysis,
-    sample: str,
-    read: Sequence[ReadFile],
-    skipped: Sequence[SkippedFile],
-    cutflow: Mapping[str, list[CutflowRow]],
-    threads: int,
-) -> Content:
-    """Return the metadata of some files of a sample; weights in the cutflow are the ntuples'."""
-    nominal = [entry for entry in read if entry.source is None]
-    sigmas = [entry.cross_section_pb for entry in nominal if entry.cross_section_pb is not None]
-    applied = applied_variations(analysis, sample)
-    return {
-        "sample": sample,
-        "regions": list(dict.fromkeys(row.region for rows in cutflow.values() for row in rows)),
-        "variations": list(cutflow),
-        "features": [spec.name for spec in analysis.code.FEATURES],
-        "files": [entry.to_dict() for entry in read],
-        "skipped": [entry.to_dict() for entry in skipped],
-        "optional_features": list(analysis.optional_features),
-        "events": sum(entry.events for entry in nominal),
-        "generator_cross_section_pb": float(np.mean(sigmas)) if sigmas and len(sigmas) == len(nominal) else None,
-        "sum_of_weights": _sum_of_weights(analysis, sample, read, skipped),
-        "sums_of_weights": _sums_of_weights(analysis, sample, applied, read, skipped),
-        "cutflow": {name: [asdict(row) for row in rows] for name, rows in cutflow.items()},
-        "provenance": Provenance(
-            "features",
-            analysis.config.seed,
-            threads,
-            analysis.digest("code", "selection", "systematics", "parameters", "corrections"),
-        ).to_dict(),
-    }
-
-
-def _finished(analysis: Analysis, content: Content) -> Content:
-    """Return the metadata of a whole sample, its cutflow in parts of Σw, with the means of weight variations.
-
-    Raises:
-        InputFileError: none of its files could be read, or none of a variation's.
-        EmptySelectionError: nothing is left of it.
-    """
-    sample, total, cutflow = content["sample"], content["sum_of_weights"], _cutflow(content)
-    sources = {entry["source"] for entry in content["files"]}
-    for bad in (entry for entry in content["skipped"] if entry["source"] not in sources):
-        which = "" if bad["source"] is None else f" of variation '{bad['source']}'"
-        raise InputFileError(f"sample '{sample}': none of its files{which} could be read ({bad['reason']})")
-    if NOMINAL not in cutflow:
-        values = ", ".join(cutflow) or "none"
-        raise EmptySelectionError(f"sample '{sample}': no rows{analysis.space.nominal.at} (variations found: {values})")
-    if _selected(cutflow[NOMINAL]) == 0:
-        raise EmptySelectionError(_why_empty(sample, cutflow[NOMINAL]))
-    totals = {name: content["sums_of_weights"].get(name, total) for name in cutflow}
-    for name, value in totals.items():
-        if not value > 0:
-            raise InputFileError(
-                f"sample '{sample}': the sum of all weights is {value:g} (variation '{name}'); it must be positive"
-            )
-    divided = {
-        name: [asdict(replace(row, weighted=row.weighted / totals[name])) for row in rows]
-        for name, rows in cutflow.items()
-    }
-    _warn_of_sentinels(content)
-    files = [{k: v for k, v in entry.items() if k not in ("factors", "suspects")} for entry in content["files"]]
-    return {**content, "files": files, "cutflow": divided, "mean_factors": _mean_factors(analysis, content)}
-
-
-def _mean_factors(analysis: Analysis, content: Content) -> dict[str, tuple[float, float]]:
-    profile = load_profile(analysis.catalogue.profile, analysis.catalogue.base)
-    if isinstance(profile, FeatureProfile):
-        return {}
-    told = {entry["name"]: FactorSums(**entry["factors"]) for entry in content["files"] if entry["factors"]}
-    names = ntuple_weights(analysis, profile, content["sample"])
-    return combined_means(profile, names, told, content["sum_of_weights"])
-
-
-def _warn_of_sentinels(content: Content) -> None:
-    found = {(name, value): share for entry in content["files"] for name, value, share in entry["suspects"]}
-    for (name, value), share in found.items():
-        _LOG.warning(
-            "sample '%s': feature '%s' is exactly %g in %.3g %% of the events, apart from all others: if that stands "
-            "for a missing value, give NaN (or declare it under sentinels in the profile) and write optional=True into "
-            "its FeatureSpec",
-            *(content["sample"], name, value, 100 * share),
-        )
-
-
-def _selected(rows: Sequence[CutflowRow]) -> int:
-    """Return how many events are left after the last cut of each region."""
-    return sum({row.region: row.raw for row in rows}.values())
-
-
-def _why_empty(sample: str, rows: Sequence[CutflowRow]) -> str:
-    last = next((row for row in rows if row.raw == 0), rows[-1])
-    return (
-        f"sample '{sample}': no event is left after the selection; the cut '{last.cut}' (region {last.region}) "
-        "removed the last ones; loosen it, or bring more events"
-    )
