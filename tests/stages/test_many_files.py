@@ -131,6 +131,14 @@ def test_parts_join_to_the_same_bytes_of_events(make):
         join_features(analysis, SAMPLE)
 
 
+def test_features_of_another_version_are_refused(make):
+    analysis = make()
+    content = {"hypotheta": json.dumps({"sum_of_weights": 1.0})}
+    write_root(feature_path(analysis, SAMPLE), {"events": {"weight": np.ones(1)}}, content)
+    with pytest.raises(InputFileError, match=r"another version wrote these features; run 'hypotheta features' again"):
+        Store(analysis).table(SAMPLE)
+
+
 def test_a_bad_file_stops_the_run_or_is_left_out_with_its_weight(make, tmp_path, caplog):
     analysis = make()
     path = tmp_path / "top_1.root"

@@ -1,6 +1,5 @@
 """The analysis' own files, read back: features with physics weights, and scores beside them."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +12,10 @@ from hypotheta.classifiers.crossfit import CrossFitted
 from hypotheta.dataset import Dataset
 from hypotheta.errors import ConfigurationError, InputFileError, UntrainedHypothesisError, closest
 from hypotheta.features import FeatureTable
-from hypotheta.ntuples import read_metadata, read_tree
+from hypotheta.ntuples import read_tree
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import NOMINAL, Analysis
+from hypotheta.stages.feature_metadata import content_of
 from hypotheta.stages.features import TREE, feature_path
 
 __all__ = ["Store", "model_path", "score_branch", "score_path"]
@@ -56,10 +56,17 @@ class Store:
     _unscored_point: str = ""
 
     def metadata(self, sample: str) -> dict[str, Any]:
-        """Return what the features stage left beside the trees: cutflow, cross section, provenance."""
+        """Return what the features stage left beside the trees: cutflow, cross section, provenance.
+
+        Raises:
+            InputFileError: there are no features, or another version wrote them: their weights mean something else.
+        """
         if sample not in self._metadata:
             path = _made_by("features", feature_path(self.analysis, sample))
-            self._metadata[sample] = json.loads(read_metadata(path)["hypotheta"])
+            content = content_of(path)
+            if "sums_of_weights" not in content:
+                raise InputFileError(f"{path}: another version wrote these features; run 'hypotheta features' again")
+            self._metadata[sample] = content
         return self._metadata[sample]
 
     def expected_events(self, sample: str) -> float:
