@@ -1,4 +1,5 @@
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,3 +121,44 @@ def test_yaml_cannot_run_code(write):
 def test_unknown_sample_is_named(write):
     with pytest.raises(ConfigurationError, match="no sample 'dta'; did you mean 'data'"):
         Catalogue.load(write(BASE))["dta"]
+
+
+def catalogue_of(tmp_path, **sample):
+    path = tmp_path / "samples.yaml"
+    entry = {"process": "p", "kind": "background", "cross_section_pb": 1.0, **sample}
+    entry = {key: value for key, value in entry.items() if value is not None}
+    path.write_text(yaml.safe_dump({"sqrt_s_TeV": 13, "processes": {"p": {"label": "p"}}, "samples": {"s": entry}}))
+    return Catalogue.load(path)
+
+
+def test_patterns_and_addresses_of_files(tmp_path):
+    for name in ("b_2.root", "b_10.root", "a[1].root"):
+        (tmp_path / name).touch()
+    url = "https://host:80//store/x.root?a=[1]"
+    catalogue = catalogue_of(tmp_path, files=["b_*.root", "a[1].root", "missing.root", url, "root://host//x.root"])
+    paths = [tmp_path / n for n in ("b_10.root", "b_2.root", "a[1].root", "missing.root")]
+    assert catalogue.files("s") == [*paths, url, "root://host//x.root"]
+    assert catalogue_of(tmp_path, files=[str(tmp_path / "b_*.root")]).files("s") == paths[:2]
+
+
+@pytest.mark.parametrize(
+    ("files", "error", "match"),
+    [
+        (["c_*.root"], InputFileError, r"c_\*\.root: no file matches this pattern of sample 's'; check it"),
+        (["b.root", "*.root"], ConfigurationError, r"samples\.s\.files: '.*b\.root' is there twice; .* count twice"),
+        (["https://x/*.root"], ConfigurationError, "patterns are for local files; write out the URLs"),
+    ],
+)
+def test_files_that_cannot_be_meant(tmp_path, files, error, match):
+    (tmp_path / "b.root").touch()
+    with pytest.raises(error, match=match):
+        catalogue_of(tmp_path, files=files).files("s")
+
+
+@pytest.mark.parametrize(
+    "extra", [{"cross_section_pb": 1.0}, {"k_factor": 2.0}, {"theta": {"m": 1}}, {"sum_of_weights": 5.0}]
+)
+def test_data_has_no_cross_section(tmp_path, extra):
+    own = {"kind": "data", "files": ["d.root"], "cross_section_pb": None, **extra}
+    with pytest.raises(ConfigurationError, match=f"data has no cross section and no θ; remove {next(iter(extra))}"):
+        catalogue_of(tmp_path, **own)

@@ -9,7 +9,7 @@ import fnmatch
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,10 +17,31 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from hypotheta.errors import ConfigurationError, InputFileError, MissingCrossSectionError, closest
 from hypotheta.units import inv_fb
 
-__all__ = ["Catalogue", "Decay", "Generation", "Normalisation", "Process", "Sample", "load_yaml", "merged", "validated"]
+__all__ = [
+    "Catalogue",
+    "Decay",
+    "Generation",
+    "Location",
+    "Normalisation",
+    "Process",
+    "Sample",
+    "load_yaml",
+    "merged",
+    "validated",
+]
 
+#: a local file, or the URL of a remote one (a Path would swallow one of its slashes)
+Location: TypeAlias = Path | str
 M = TypeVar("M", bound=BaseModel)
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Files: TypeAlias = tuple[Annotated[str, Field(min_length=1)], ...]
+
+
+#: what a sample of data does not have
+_OF_SIMULATION = {
+    *("cross_section_pb", "k_factor", "branching_ratio", "filter_efficiency", "normalisation", "sum_of_weights"),
+    *("theta", "generate"),
+}
 
 
 class _Strict(BaseModel):
@@ -88,9 +109,10 @@ class Sample(_Strict):
     """One sample: a process, its kind, θ, normalisation and files.
 
     ``cross_section_pb`` is a number, or ``generator`` for the one that the generator left in the ntuple.
-    ``sum_of_weights`` is needed only for ntuples that do not carry the Σw of all generated events. An
-    ``alternative`` sample is no part of the expectation; a two-point systematic puts it in place of another.
-    ``variations`` are files in which the events were varied beforehand, by name with ``_up`` and ``_down``.
+    ``sum_of_weights`` is needed only for ntuples that do not carry the Σw of all generated events. ``files`` are local
+    ones, patterns of them (``data/top_*.root``), or URLs (``https://…``, ``root://…``). An ``alternative`` sample is no
+    part of the expectation; a two-point systematic puts it in place of another. ``variations`` are files in which the
+    events were varied beforehand, by name with ``_up`` and ``_down``.
     """
 
     process: str
@@ -102,8 +124,8 @@ class Sample(_Strict):
     filter_efficiency: Annotated[float, Field(gt=0, le=1)] = 1.0
     normalisation: str | None = None
     sum_of_weights: float | None = None
-    files: tuple[Path, ...] = ()
-    variations: Mapping[str, Annotated[tuple[Path, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    files: Files = ()
+    variations: Mapping[str, Annotated[Files, Field(min_length=1)]] = Field(default_factory=dict)
     generate: Generation | None = None
 
 
@@ -151,8 +173,9 @@ class Catalogue(_Strict):
                     f"samples.{name}.normalisation: '{sample.normalisation}' is not under normalisations"
                     + closest(sample.normalisation, self.normalisations)
                 )
-            if sample.kind == "data" and (sample.cross_section_pb is not None or sample.theta):
-                raise ValueError(f"samples.{name}: data has no cross section and no θ")
+            if sample.kind == "data" and sample.model_fields_set & _OF_SIMULATION:
+                given = ", ".join(sorted(sample.model_fields_set & _OF_SIMULATION))
+                raise ValueError(f"samples.{name}: data has no cross section and no θ; remove {given}")
             if sample.kind == "data" and sample.variations:
                 raise ValueError(f"samples.{name}: data has no variations")
             if sample.kind not in ("signal", "alternative") and sample.theta:
@@ -185,19 +208,34 @@ class Catalogue(_Strict):
                 )
         return self.model_copy(update={"samples": kept})
 
-    def files(self, name: str, variation: str | None = None) -> list[Path]:
-        """Return the ntuple files of a sample, absolute or relative to the working folder.
+    def files(self, name: str, variation: str | None = None) -> list[Location]:
+        """Return the ntuples of a sample: paths, absolute or relative to the working folder, and URLs.
+
+        The files of a pattern come in the order of their names.
 
         Args:
             name: the sample.
             variation: a variation that may have files of its own; the nominal ones where it has none.
+
+        Raises:
+            InputFileError: when a pattern matches nothing.
+            ConfigurationError: when a file is there twice: its events would count twice.
         """
-        sample = self[name]
+        sample, key = self[name], "files"
+        texts = sample.files
         if variation is not None and variation in sample.variations:
-            return [self.base / f for f in sample.variations[variation]]
-        if sample.files:
-            return [self.base / f for f in sample.files]
-        return [self.base / self.generated / f"{name}.root"]
+            texts, key = sample.variations[variation], f"variations.{variation}"
+        if not texts:
+            return [self.ntuple(name)]
+        found = [location for text in texts for location in _located(text, self.base, name, key)]
+        twice = next((f for i, f in enumerate(found) if f in found[:i]), None) if len(set(found)) < len(found) else None
+        if twice is not None:
+            raise ConfigurationError(f"samples.{name}.{key}: '{twice}' is there twice; its events would count twice")
+        return found
+
+    def ntuple(self, name: str) -> Path:
+        """Return the place of a sample's generated ntuple."""
+        return self.base / self.generated / f"{name}.root"
 
     def sharing(self, name: str) -> list[str]:
         """Return the samples that share the normalisation of one, itself included; alternatives among themselves."""
@@ -255,6 +293,24 @@ class Catalogue(_Strict):
                 f"sample '{name}' has no cross section; write cross_section_pb (in pb) into the catalogue"
             )
         return float(value)
+
+
+def _located(text: str, base: Path, sample: str, key: str) -> list[Location]:
+    """Return the file or files that an entry of ``files`` or ``variations`` stands for."""
+    if "://" in text:
+        if "*" in text:
+            raise ConfigurationError(
+                f"samples.{sample}.{key}: '{text}': patterns are for local files; write out the URLs, one a line"
+            )
+        return [text]
+    path = base / text
+    if not any(c in text for c in "*?[") or path.exists():
+        return [path]
+    start = Path(path.anchor) if Path(text).is_absolute() else base
+    found = sorted(start.glob(str(path.relative_to(start))))
+    if not found:
+        raise InputFileError(f"{path}: no file matches this pattern of sample '{sample}'; check it, or the folder")
+    return list(found)
 
 
 def _expand(samples: Mapping[str, Any], path: Path) -> dict[str, Any]:

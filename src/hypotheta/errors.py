@@ -22,7 +22,9 @@ __all__ = [
     "OutputError",
     "TemplateError",
     "ThresholdError",
+    "UnreachableFileError",
     "UntrainedHypothesisError",
+    "WorkerError",
     "closest",
 ]
 
@@ -37,6 +39,10 @@ class ConfigurationError(HypothetaError, ValueError):
 
 class InputFileError(HypothetaError, OSError):
     """An input file is missing, truncated or not what it should be."""
+
+
+class UnreachableFileError(InputFileError):
+    """An input file could not be read this time (disk, network); a later attempt may succeed."""
 
 
 class MissingBranchError(HypothetaError, LookupError):
@@ -81,6 +87,10 @@ class TemplateError(HypothetaError, ValueError):
 
 class FitError(HypothetaError, RuntimeError):
     """A fit or limit did not converge; its numbers are withheld."""
+
+
+class WorkerError(HypothetaError, RuntimeError):
+    """A process of its own died while it worked."""
 
 
 class OutputError(HypothetaError, OSError):

@@ -15,7 +15,8 @@ from hypotheta.ntuples import write_root
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.builder import TemplateBuilder
-from hypotheta.stages.features import features
+from hypotheta.stages.features import features, features_of_file, join_features
+from hypotheta.stages.inputs import input_files
 from hypotheta.stages.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -235,6 +236,66 @@ def test_a_skim_does_not_know_the_mean(folder):
     analysis = load(folder, {"isr": {"weight": "isr", "processes": ["ttbar"]}}, skim="_skim")
     with pytest.raises(InputFileError, match=r"_skim\.root: events are missing .* 'isr' .*weights\.isr\.sums"):
         features(analysis, "ttbar")
+
+
+def halves(folder, name):
+    """Write a file as two, each with the Σw of its events; return their names."""
+    events, runs = columns_of(folder / f"{name}.root")
+    n = len(events["event"])
+    for i, rows in enumerate((slice(0, n // 3), slice(n // 3, n))):
+        part = {k: v[rows] for k, v in events.items() if not k.startswith("n")}
+        sums = {**runs, "genEventSumw": np.array([float(np.sum(part["genWeight"]))])}
+        write_root(folder / f"{name}_part{i}.root", {"Events": part, "Runs": sums}, {})
+    return [f"{name}_part{i}.root" for i in range(2)]
+
+
+def test_means_and_varied_files_are_the_same_over_several_files(folder):
+    systematics = {"pdf": {"weight": "pdf", "combine": "rms"}, "isr": {"weight": "isr"}, "file": {"ntuple": "files"}}
+    files, varied = halves(folder, "ttbar_mtt_1000_inf"), halves(folder, "ttbar_mtt_1000_inf_up")
+    for name in varied:  # a varied file brings the weights, too
+        events, runs = columns_of(folder / name)
+        extra = {
+            "LHEPdfWeight": np.ones((len(events["event"]), MEMBERS)),
+            "PSWeight": np.ones((len(events["event"]), 4)),
+        }
+        events = {k: v for k, v in events.items() if not k.startswith("n")}
+        write_root(
+            folder / name, {"Events": events | {k: ak.from_regular(v) for k, v in extra.items()}, "Runs": runs}, {}
+        )
+    background = {"process": "ttbar", "kind": "background", "cross_section_pb": 8.0, "files": files}
+    both = {"files_up": varied, "files_down": varied[1:]}
+    analysis = load(folder, systematics, split={**background, "variations": both})
+    assert [(Path(str(one.path)).name, one.source) for one in input_files(analysis, "split")] == [
+        *((name, None) for name in files),
+        *((name, "files_up") for name in varied),
+        (varied[1], "files_down"),
+    ]
+    features(analysis, "split")
+    store, at_once = Store(analysis), Store(analysis).table("split")
+    meta = store.metadata("split")
+    whole, _ = columns_of(folder / "ttbar_mtt_1000_inf.root")
+    weight = np.asarray(whole["genWeight"], dtype=float)
+    wanted = np.average(np.asarray(whole["LHEPdfWeight"], dtype=float), axis=0, weights=weight)
+    assert [meta["mean_factors"][f"pdf__{i}"][0] for i in range(MEMBERS)] == pytest.approx(list(wanted))
+    assert meta["sum_of_weights"] == pytest.approx(weight.sum())
+    assert set(meta["sums_of_weights"]) == {"file_up", "file_down"}
+    assert meta["sums_of_weights"]["file_up"] == pytest.approx(weight.sum())
+    # of two thirds of the events, each counts three halves
+    up, down = store.table("split", "file_up"), store.table("split", "file_down")
+    _, i, j = np.intersect1d(up.event_id, down.event_id, return_indices=True)
+    share = meta["sums_of_weights"]["file_up"] / meta["sums_of_weights"]["file_down"]
+    assert share > 1.2
+    assert down.weight[j] == pytest.approx(share * up.weight[i])
+    for index in range(len(input_files(analysis, "split"))):
+        features_of_file(analysis, "split", index)
+    join_features(analysis, "split")
+    joined = Store(analysis)
+    assert joined.metadata("split") == meta
+    for name, pair in at_once.factors.items():
+        assert np.array_equal(joined.table("split").factors[name][0], pair[0])
+    (folder / varied[1]).write_bytes(b"nothing")
+    with pytest.raises(InputFileError, match=r"none of its files of variation 'files_down' could be read"):
+        features(analysis, "split", skip_bad_files=True)
 
 
 def test_two_point_variations_take_other_samples(folder):

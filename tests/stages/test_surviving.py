@@ -156,7 +156,7 @@ def test_the_report_shows_them(applied):
     analysis, cut, _ = applied
     section = _surviving(analysis)
     assert f"≥ {cut.threshold:.4g}" in section.text[0]
-    assert [row[0] for row in section.tables[0].rows][0].startswith("xtt_m1000") or len(section.tables[0].rows) > 3
+    assert "xtt_m1000" in [row[0] for row in section.tables[0].rows]
     assert len(section.figures) >= 5
 
 
@@ -188,7 +188,7 @@ def test_data_stay_out_while_blinded(quick, tmp_path, unblind):
             "normalisation": None,
             "k_factor": 1.0,
             "generate": None,
-            "files": analysis.catalogue.files("ttbar_mtt_700_1000"),
+            "files": tuple(str(path) for path in analysis.catalogue.files("ttbar_mtt_700_1000")),
         }
     )
     samples = {**analysis.catalogue.samples, "observed": observed}

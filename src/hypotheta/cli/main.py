@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import traceback
 from typing import Annotated
@@ -12,6 +13,7 @@ from hypotheta import __version__
 from hypotheta.cli import classifiers, limits, ntuples, samples, trials  # noqa: F401  each adds its verbs
 from hypotheta.cli.application import app, settings
 from hypotheta.errors import HypothetaError
+from hypotheta.stages.parallel import Interrupted, interruptible
 from hypotheta.stages.progress import use_bars
 
 __all__ = ["app", "main"]
@@ -21,14 +23,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     command = typer.main.get_command(app)
     try:
-        command.main(args=arguments, prog_name="hypotheta", standalone_mode=False)
-    except (HypothetaError, OSError) as err:
+        with interruptible():
+            code = command.main(args=arguments, prog_name="hypotheta", standalone_mode=False)
+    except (HypothetaError, OSError, MemoryError) as err:
         if settings["debug"]:
             traceback.print_exc()
         notes = "; ".join(getattr(err, "__notes__", []))
-        return _fail(f"{err} ({notes})" if notes else str(err), 2)
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; whatever is whole is kept, run the same command again to go on", 130)
+        said = str(err) or "the memory ran out; use fewer --jobs, or a machine with more"
+        return _fail(f"{said} ({notes})" if notes else said, 2)
+    except Interrupted as err:
+        word = "terminated" if err.number == signal.SIGTERM else "interrupted"
+        return _fail(f"{word}; whatever is whole is kept, run the same command again to go on", 128 + err.number)
     except typer.Exit as err:
         return err.exit_code
     except Exception as err:
@@ -38,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         if settings["debug"]:
             traceback.print_exc()
         return _fail(f"internal error, {type(err).__name__}: {err} (run with --debug, and report it)", 1)
-    return 0
+    return code if isinstance(code, int) else 0  # typer returns what an Exit inside a verb says
 
 
 def _fail(message: str, code: int) -> int:

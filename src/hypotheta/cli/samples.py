@@ -1,5 +1,7 @@
 """Verbs from generator cards to features."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -39,13 +41,32 @@ def generate(
 
 
 @app.command()
-def features(analysis: AnalysisPath, sample: SampleName = None, out: Out = None, jobs: Jobs = 1) -> None:
+def features(
+    analysis: AnalysisPath,
+    sample: SampleName = None,
+    out: Out = None,
+    jobs: Jobs = 1,
+    skip_bad_files: Annotated[
+        bool, typer.Option("--skip-bad-files", help="Go on without files that cannot be read; the report lists them.")
+    ] = False,
+    file: Annotated[int | None, typer.Option(min=0, help="Only this file of the sample, counted from 0.")] = None,
+    join: Annotated[bool, typer.Option("--join", help="Put together what --file made of each file.")] = False,
+) -> None:
     """Select events, reconstruct, and tabulate features under every variation.
 
     Example: `hypotheta features analysis/ttbar --sample xtt_m1000`
     """
-    from hypotheta.stages.features import features as stage
+    from hypotheta.stages import features as stages
 
     loaded = load(analysis, out)
+    if (file is not None or join) and sample is None:
+        raise ConfigurationError(f"{'--join' if join else '--file'} is for one sample; name it with --sample")
+    if file is not None and join:
+        raise ConfigurationError("--file makes one part, --join puts all together; give one of them")
+    stage: Callable[..., Path] = partial(stages.features, skip_bad_files=skip_bad_files)
+    if file is not None:
+        stage = partial(stages.features_of_file, index=file, skip_bad_files=skip_bad_files)
+    elif join:
+        stage = stages.join_features
     names = [sample] if sample else loaded.catalogue.names()
     each(on_analysis, [(stage, analysis, out, name) for name in names], jobs)

@@ -1,32 +1,38 @@
 """Ntuples: read ROOT files by format profile, and write them whole or not at all.
 
 Which one do I use? `read_events` for ntuples with objects, `read_features` for flat ones that hold features already
-(`load_profile` says which a format is), `read_tree` for files that this package made, `write_root` to make one.
+(`load_profile` says which a format is), `read_tree` for files that this package made, `write_root` to make one,
+`writing_root` to make one piece by piece.
 """
 
 from hypotheta.ntuples.factors import mean_factors
-from hypotheta.ntuples.files import read_metadata, read_tree, read_trees, tree_names
+from hypotheta.ntuples.files import file_size, read_metadata, read_pieces, read_tree, read_trees, tree_names
 from hypotheta.ntuples.flat import FeatureColumns, read_features
 from hypotheta.ntuples.profiles import load_profile, profile_names
-from hypotheta.ntuples.reading import FileInfo, file_info, read_events
+from hypotheta.ntuples.reading import CHUNK, FileInfo, file_info, read_events
 from hypotheta.ntuples.schema import EventProfile, FeatureProfile, Profile
-from hypotheta.ntuples.writing import write_root
+from hypotheta.ntuples.writing import RootWriter, write_root, writing_root
 
 __all__ = [
+    "CHUNK",
     "EventProfile",
     "FeatureColumns",
     "FeatureProfile",
     "FileInfo",
     "Profile",
+    "RootWriter",
     "file_info",
+    "file_size",
     "load_profile",
     "mean_factors",
     "profile_names",
     "read_events",
     "read_features",
     "read_metadata",
+    "read_pieces",
     "read_tree",
     "read_trees",
     "tree_names",
     "write_root",
+    "writing_root",
 ]

@@ -1,13 +1,13 @@
 """Weight variations that came with the events: scales, parton densities, showers."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
+from hypotheta.catalogue import Location
 from hypotheta.errors import InputFileError
 from hypotheta.ntuples.files import Tree, one_a_row, opened, tree_keys
 from hypotheta.ntuples.schema import EventProfile, WeightVariation
@@ -39,7 +39,9 @@ def read_factors(tree: Tree, rules: Rules, columns: Mapping[str, ak.Array], weig
     return dict(pair for name, rule in rules.items() for pair in _pairs(tree, name, rule, columns, weight))
 
 
-def mean_factors(path: Path, profile: EventProfile, name: str) -> tuple[dict[str, tuple[float, float]], float] | None:
+def mean_factors(
+    path: Location, profile: EventProfile, name: str
+) -> tuple[dict[str, tuple[float, float]], float] | None:
     """Return what a file says of the means of a variation's factors over all generated events.
 
     Returns:

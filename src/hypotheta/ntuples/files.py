@@ -4,6 +4,7 @@ Use `read_tree` for files that this package wrote (features, scores); `hypotheta
 """
 
 import contextlib
+import errno
 import json
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,47 +16,103 @@ import awkward as ak
 import numpy as np
 import uproot
 from numpy.typing import NDArray
+from uproot.source.file import MultithreadedFileSource
+from uproot.source.fsspec import FSSpecSource
 
-from hypotheta.errors import HypothetaError, InputFileError, MissingBranchError, closest
+from hypotheta.catalogue import Location
+from hypotheta.errors import (
+    HypothetaError,
+    InputFileError,
+    MissingBranchError,
+    MissingExtraError,
+    UnreachableFileError,
+    closest,
+)
 from hypotheta.ntuples.schema import Role, branch_of
 
-__all__ = ["METADATA", "Tree", "opened", "read_metadata", "read_tree", "read_trees", "tree_names"]
+__all__ = [
+    "METADATA",
+    "Tree",
+    "file_size",
+    "opened",
+    "read_metadata",
+    "read_pieces",
+    "read_tree",
+    "read_trees",
+    "tree_names",
+]
 
 #: the key of the JSON text that `write_root` adds
 METADATA = "metadata"
 _HEADER = 20
 _BIG_FILE_VERSION = 1_000_000
+#: what a disk or network says when it may do better later
+_PASSING = {
+    *(errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR, errno.EREMOTEIO, errno.ENOLCK),
+    *(errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH),
+}
+#: answers of a web server that ask for patience: time-out, too many requests
+_BUSY = (408, 429)
+_SERVER_ERROR = 500
 
 
 @contextlib.contextmanager
-def readable(path: Path) -> Iterator[None]:
+def readable(path: Location) -> Iterator[None]:
     """Turn whatever a broken file makes uproot raise into one line.
 
     Raises:
-        InputFileError: when anything inside fails.
+        UnreachableFileError: when the disk or the network failed, which may pass.
+        InputFileError: when anything else inside fails.
     """
     try:
         yield
     except (HypothetaError, MemoryError):
         raise
+    except FileNotFoundError as err:
+        raise _absent(path) from err
+    except ImportError as err:
+        raise MissingExtraError(
+            f"{path}: the protocol of this address needs another package ({err}); pip install 'hypotheta[remote]', for "
+            "root:// 'hypotheta[xrootd]'"
+        ) from err
     except Exception as err:
+        if _may_pass(err):
+            reason = getattr(err, "strerror", None) or err or type(err).__name__
+            raise UnreachableFileError(f"{path}: cannot be read now ({reason}); try again later") from err
         # damaged bytes surface as nearly any error: of uproot, struct, zlib, lzma, zstd, numpy, asserts, …
         raise _broken(path, f"{type(err).__name__} while reading") from err
 
 
-def _broken(path: Path, why: str) -> InputFileError:
+def _may_pass(err: BaseException) -> bool:
+    """Tell an error of a disk or a network from one of the bytes that came."""
+    network = type(err).__module__.partition(".")[0] in ("aiohttp", "XRootD")
+    if network:
+        status = getattr(err, "status", None)
+        return status is None or status in _BUSY or status >= _SERVER_ERROR
+    return isinstance(err, TimeoutError | ConnectionError) or (isinstance(err, OSError) and err.errno in _PASSING)
+
+
+def _broken(path: Location, why: str) -> InputFileError:
     return InputFileError(f"{path}: truncated or not a ROOT file ({why}); copy it again")
+
+
+def _absent(path: Location) -> InputFileError:
+    return InputFileError(f"{path}: there is no such file; check the path")
 
 
 def _check_header(path: Path) -> None:
     """Compare the file with the length that its header promises: a copy cut short is found at once."""
-    if not path.is_file():
-        raise InputFileError(f"{path}: there is no such file; check the path")
     try:
+        if not path.is_file():
+            raise _absent(path)
         with path.open("rb") as handle:
             head = handle.read(_HEADER)
         size = path.stat().st_size
+    except HypothetaError:
+        raise
     except OSError as err:
+        if _may_pass(err):
+            raise UnreachableFileError(f"{path}: cannot be read now ({err.strerror}); try again later") from err
         raise InputFileError(f"{path}: cannot be read ({err.strerror}); check its permissions") from err
     if len(head) < _HEADER or head[:4] != b"root":
         raise _broken(path, f"{size} bytes, the first are {head[:4]!r}")
@@ -67,31 +124,47 @@ def _check_header(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def opened(path: Location) -> Iterator[Any]:
     """Open a ROOT file for reading.
+
+    Args:
+        path: a local file, or a URL as text (``https://``, ``root://``, whatever fsspec knows).
 
     Raises:
         InputFileError: when it is missing, truncated or something else.
+        UnreachableFileError: when the disk or the network failed, which may pass.
     """
-    _check_header(path)
     with readable(path):
-        # a mapping, as uproot would split a path at a colon; memory maps, as local files need no read-ahead
-        file = uproot.open({str(path): None}, handler=uproot.MemmapSource)
+        # a mapping, as uproot would split a path at a colon
+        if isinstance(path, Path):
+            _check_header(path)
+            # read, not mapped: what was read of a mapped file counts as memory of the process
+            file = uproot.open({str(path): None}, handler=MultithreadedFileSource, num_workers=1)
+        else:
+            file = uproot.open({path: None}, handler=FSSpecSource)
     with file:
         yield file
+
+
+def file_size(path: Location) -> int:
+    """Return the size of a file in bytes; raises as `opened`."""
+    if isinstance(path, Path):
+        return path.stat().st_size
+    with opened(path) as file, readable(path):
+        return int(file.file.source.num_bytes)
 
 
 @dataclass(frozen=True)
 class Tree:
     """One tree of an open file."""
 
-    path: Path
+    path: Location
     name: str
     source: Any
     branches: frozenset[str]
 
     @classmethod
-    def find(cls, file: Any, path: Path, name: str) -> "Tree":
+    def find(cls, file: Any, path: Location, name: str) -> "Tree":
         """Find a tree.
 
         Raises:
@@ -147,7 +220,7 @@ class Tree:
         return values[:, index]
 
 
-def tree_keys(file: Any, path: Path, *, cycles: bool = False) -> list[str]:
+def tree_keys(file: Any, path: Location, *, cycles: bool = False) -> list[str]:
     """Return the names of the trees in an open file, with their cycles (``Delphes;12``) or without."""
     with readable(path):
         classes = file.classnames(cycle=cycles)
@@ -179,17 +252,27 @@ def read_tree(path: Path, tree: str, branches: Sequence[str] | None = None) -> d
         return _columns(Tree.find(file, path, tree), branches)
 
 
+def read_pieces(path: Path, tree: str, *, rows: int = 100_000) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield a flat tree some rows at a time; columns and errors as `read_tree`."""
+    with opened(path) as file:
+        source = Tree.find(file, path, tree)
+        for start in range(0, len(source), rows):
+            yield _columns(source, None, start, min(start + rows, len(source)))
+
+
 def read_trees(path: Path) -> dict[str, dict[str, NDArray[Any]]]:
     """Read all flat trees of a file: tree → branch → values; see `read_tree`."""
     with opened(path) as file:
         return {name: _columns(Tree.find(file, path, name), None) for name in tree_keys(file, path)}
 
 
-def _columns(tree: Tree, branches: Sequence[str] | None) -> dict[str, NDArray[Any]]:
+def _columns(
+    tree: Tree, branches: Sequence[str] | None, start: int = 0, stop: int | None = None
+) -> dict[str, NDArray[Any]]:
     names = list(tree.source.keys(full_paths=False)) if branches is None else list(branches)
     for name in names:
         tree.first_of([name])
-    return {name: one_a_row(tree, name, values) for name, values in tree.read(names).items()}
+    return {name: one_a_row(tree, name, values) for name, values in tree.read(names, start, stop).items()}
 
 
 def one_a_row(tree: Tree, name: str, values: ak.Array) -> NDArray[Any]:

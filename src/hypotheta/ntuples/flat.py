@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypotheta.catalogue import Location
 from hypotheta.errors import InputFileError, MissingBranchError, NonFiniteError, closest
 from hypotheta.hashing import hash64, seed_of
 from hypotheta.ntuples.files import Tree, one_a_row, opened
@@ -63,7 +63,14 @@ class FeatureColumns:
         return {float(value): self.select(row == i) for i, value in enumerate(values)}
 
 
-def read_features(path: Path, profile: FeatureProfile, *, optional: Collection[str] = ()) -> FeatureColumns:
+def read_features(
+    path: Location,
+    profile: FeatureProfile,
+    *,
+    optional: Collection[str] = (),
+    start: int = 0,
+    stop: int | None = None,
+) -> FeatureColumns:
     """Read a flat ntuple, whose columns are features already.
 
     The event number is a hash of the leaves that the profile names for it; they must be those that no variation moves,
@@ -73,9 +80,11 @@ def read_features(path: Path, profile: FeatureProfile, *, optional: Collection[s
         path: the file.
         profile: its format.
         optional: features that an event may not have: a declared sentinel is NaN there.
+        start: first row to read.
+        stop: row before which to stop; the end of the file by default.
 
     Returns:
-        All rows; those with a declared sentinel of another feature are left out where the profile says ``missing:
+        The rows; those with a declared sentinel of another feature are left out where the profile says ``missing:
         drop``. Parameters
         are rounded to six digits, as files hold them in single precision (0.95 reads as 0.949999988).
 
@@ -92,8 +101,8 @@ def read_features(path: Path, profile: FeatureProfile, *, optional: Collection[s
         weight = tree.first_of(profile.weight, optional=True) if profile.weight is not None else None
         event_id = [str(tree.first_of([name])) for name in profile.event_id]
         wanted = [*features.values(), *theta.values(), target, *event_id, *([weight] if weight is not None else [])]
-        leaves = {name: one_a_row(tree, name, values) for name, values in tree.read(wanted).items()}
-        n = len(tree)
+        leaves = {name: one_a_row(tree, name, values) for name, values in tree.read(wanted, start, stop).items()}
+    n = len(leaves[target])
     values, kept = _present(path, profile, {name: leaves[leaf] for name, leaf in features.items()}, optional, features)
     for name in (*theta.values(), target, *([weight] if weight is not None else [])):
         _check_finite(path, name, leaves[name])
@@ -105,7 +114,7 @@ def read_features(path: Path, profile: FeatureProfile, *, optional: Collection[s
     if event_id:
         number = hash64(*(_bits(leaves[name]) for name in event_id))
     else:
-        number = hash64(seed_of(path.name), np.arange(n))
+        number = hash64(seed_of(str(path).rpartition("/")[2]), np.arange(start, start + n))
     return FeatureColumns(
         features=values,
         theta={name: _six_digits(leaves[leaf]) for name, leaf in theta.items()},
@@ -116,7 +125,7 @@ def read_features(path: Path, profile: FeatureProfile, *, optional: Collection[s
 
 
 def _present(
-    path: Path,
+    path: Location,
     profile: FeatureProfile,
     columns: Mapping[str, NDArray[Any]],
     optional: Collection[str],
@@ -143,7 +152,7 @@ def _present(
     return found, kept
 
 
-def _check_finite(path: Path, name: str, values: NDArray[Any], *, remedy: str = "") -> None:
+def _check_finite(path: Location, name: str, values: NDArray[Any], *, remedy: str = "") -> None:
     finite = np.isfinite(values)
     if not finite.all():
         raise NonFiniteError(

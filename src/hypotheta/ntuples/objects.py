@@ -101,7 +101,7 @@ class EventReader:
 
     def _event_id(self, columns: Columns, n: int, start: int) -> NDArray[np.uint64]:
         if not self.profile.event_id:
-            return hash64(seed_of(self.tree.path.name), np.arange(start, start + n))
+            return hash64(seed_of(str(self.tree.path).rpartition("/")[2]), np.arange(start, start + n))
         roles = [f"event_id.{i}" for i in range(len(self.profile.event_id))]
         return hash64(*(self._whole(role, self._row(columns, role)) for role in roles))
 

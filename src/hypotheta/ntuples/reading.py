@@ -2,18 +2,21 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypotheta.catalogue import Location
 from hypotheta.errors import InvalidEventsError, NonFiniteError
 from hypotheta.events import Events
 from hypotheta.ntuples.files import Tree, one_a_row, opened, tree_keys
 from hypotheta.ntuples.objects import EventReader
 from hypotheta.ntuples.schema import EventProfile, Profile, RunsBranches
 
-__all__ = ["FileInfo", "file_info", "read_events"]
+__all__ = ["CHUNK", "FileInfo", "file_info", "read_events"]
+
+#: events in memory at a time
+CHUNK = 100_000
 
 Float = NDArray[np.float64]
 
@@ -35,7 +38,7 @@ class FileInfo:
     jet_threshold_GeV: float | None = None
 
 
-def file_info(path: Path, profile: Profile) -> FileInfo:
+def file_info(path: Location, profile: Profile) -> FileInfo:
     """Read what a file says of itself, without reading its events.
 
     Raises:
@@ -79,10 +82,10 @@ def _runs(tree: Tree, names: RunsBranches) -> tuple[float | None, float | None, 
 
 
 def read_events(
-    path: Path,
+    path: Location,
     profile: EventProfile,
     *,
-    chunk: int = 100_000,
+    chunk: int = CHUNK,
     weights: Collection[str] = (),
     weighted: bool = False,
 ) -> Iterator[Events]:

@@ -1,5 +1,6 @@
-"""Write ROOT files, whole or not at all."""
+"""Write ROOT files, whole or not at all: at once with `write_root`, piece by piece with `writing_root`."""
 
+import contextlib
 import json
 import os
 import tempfile
@@ -14,7 +15,7 @@ import uproot
 from hypotheta.errors import InvalidEventsError, OutputError
 from hypotheta.ntuples.files import METADATA
 
-__all__ = ["write_root"]
+__all__ = ["RootWriter", "write_root", "writing_root"]
 
 #: rows in a basket: enough to compress well, few enough to read in pieces
 _BASKET = 50_000
@@ -22,6 +23,79 @@ _BASKET = 50_000
 _STREAMERS = 20_480
 # ZSTD: LZMA makes files 10 % smaller, and takes 15 times as long to read
 _COMPRESSIONS = {"zstd": uproot.ZSTD(5), "lzma": uproot.LZMA(5), "none": None}
+
+
+class RootWriter:
+    """An open ROOT file whose trees grow; made by `writing_root`."""
+
+    def __init__(self, path: Path, file: Any) -> None:
+        self._path = path
+        self._file = file
+        self._trees: dict[str, Any] = {}
+
+    def extend(self, tree: str, columns: Mapping[str, Any]) -> None:
+        """Add rows to a tree; the first ones decide on its columns and their types.
+
+        Args:
+            tree: its name.
+            columns: column → array, as `write_root` takes them; no rows are allowed.
+
+        Raises:
+            InvalidEventsError: when the columns have different lengths.
+            OutputError: when the disk is full.
+        """
+        prepared = _collections(tree, columns)
+        with _told(self._path):
+            if tree not in self._trees:
+                self._trees[tree] = self._file.mktree(tree, {key: _type(values) for key, values in prepared.items()})
+            for rows in _baskets(prepared):
+                self._trees[tree].extend(rows)
+
+    def annotate(self, metadata: Mapping[str, str]) -> None:
+        """Put texts beside the trees, once; see `read_metadata`."""
+        with _told(self._path):
+            self._file[METADATA] = json.dumps(dict(metadata), sort_keys=True)
+
+
+@contextlib.contextmanager
+def writing_root(path: Path, *, compression: Literal["zstd", "lzma", "none"] = "zstd") -> Iterator[RootWriter]:
+    """Open a ROOT file to write it piece by piece; it appears only when the block ends well.
+
+    Args:
+        path: the file; its folder is made where it is not there yet.
+        compression: ``zstd`` by default; ``lzma`` is smaller and much slower.
+
+    Raises:
+        OutputError: when the file cannot be written.
+    """
+    with _told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+        os.close(handle)
+    partial = Path(name)
+    try:
+        options = {"compression": _COMPRESSIONS[compression], "initial_streamers_bytes": _STREAMERS}
+        with _told(path):
+            file = uproot.recreate(partial, **options)
+        try:
+            yield RootWriter(path, file)
+        finally:
+            with _told(path):
+                file.close()
+        with _told(path):
+            _permit(partial)
+            partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say which file cannot be written."""
+    try:
+        yield
+    except OSError as err:
+        raise OutputError(f"{path}: cannot be written ({err.strerror or err}); choose another folder") from err
 
 
 def write_root(
@@ -46,31 +120,10 @@ def write_root(
         InvalidEventsError: when the columns of a tree have different lengths.
         OutputError: when the file cannot be written.
     """
-    prepared = {name: _collections(name, columns) for name, columns in trees.items()}
-    partial: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-        os.close(handle)
-        partial = Path(name)
-        _write(partial, prepared, metadata or {}, compression)
-        _permit(partial)
-        partial.replace(path)
-    except OSError as err:
-        raise OutputError(f"{path}: cannot be written ({err.strerror or err}); choose another folder") from err
-    finally:
-        if partial is not None:
-            partial.unlink(missing_ok=True)
-
-
-def _write(path: Path, trees: Mapping[str, Mapping[str, Any]], metadata: Mapping[str, str], compression: str) -> None:
-    options = {"compression": _COMPRESSIONS[compression], "initial_streamers_bytes": _STREAMERS}
-    with uproot.recreate(path, **options) as file:
+    with writing_root(path, compression=compression) as file:
         for name, columns in trees.items():
-            tree = file.mktree(name, {key: _type(values) for key, values in columns.items()})
-            for rows in _baskets(columns):
-                tree.extend(rows)
-        file[METADATA] = json.dumps(dict(metadata), sort_keys=True)
+            file.extend(name, columns)
+        file.annotate(metadata or {})
 
 
 def _type(values: Any) -> Any:

@@ -1,48 +1,70 @@
-"""`hypotheta features`: ntuples → selected events with their features, under every variation."""
+"""`hypotheta features`: ntuples → selected events with their features, under every variation.
+
+Which one do I use? `features` does a sample. On a cluster, `features_of_file` does one of its files and `join_features`
+puts the files of a sample together; the outcome is the same.
+"""
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypotheta.errors import (
-    ConfigurationError,
-    EmptySelectionError,
-    HypothetaError,
-    InputFileError,
-    MissingBranchError,
-    closest,
-)
-from hypotheta.events import Events
+from hypotheta.errors import ConfigurationError, InputFileError
 from hypotheta.features import FeatureTable, concatenate, suspected_sentinels
-from hypotheta.hashing import hash64, seed_of
 from hypotheta.ntuples import (
     EventProfile,
-    FeatureColumns,
     FeatureProfile,
     FileInfo,
-    file_info,
+    Profile,
+    RootWriter,
     load_profile,
-    read_events,
-    read_features,
-    write_root,
+    read_pieces,
+    tree_names,
+    writing_root,
 )
-from hypotheta.parameters import ThetaPoint
-from hypotheta.selection import CutflowRow, Selection, add_cutflows, check_threshold
+from hypotheta.selection import CutflowRow, add_cutflows
 from hypotheta.stages.analysis import NOMINAL, Analysis, Variation
-from hypotheta.stages.files import Provenance
-from hypotheta.stages.progress import progress
-from hypotheta.stages.weights import MeanFactors, corrected_weights, ntuple_weights
+from hypotheta.stages.feature_metadata import (
+    check_normalised,
+    content_of,
+    cutflow_of,
+    finished,
+    gathered,
+    sum_of_weights,
+    sums_of_weights,
+)
+from hypotheta.stages.files import make_folder
+from hypotheta.stages.inputs import (
+    Input,
+    ReadFile,
+    SkippedFile,
+    UnnormalisedError,
+    input_files,
+    inspected,
+    patiently,
+)
+from hypotheta.stages.tabulating import event_numbers, pieces
+from hypotheta.stages.weights import MeanFactors, ntuple_weights
 
-__all__ = ["TREE", "event_numbers", "feature_path", "features", "tabulated"]
+__all__ = [
+    "TREE",
+    "event_numbers",
+    "feature_path",
+    "features",
+    "features_of_file",
+    "files_read",
+    "join_features",
+    "part_path",
+    "tabulated",
+]
 
 _LOG = logging.getLogger(__name__)
-
 #: name of the tree
 TREE = "events"
 
@@ -52,336 +74,237 @@ def feature_path(analysis: Analysis, sample: str) -> Path:
     return analysis.results / "features" / f"{sample}.root"
 
 
-def features(analysis: Analysis, sample: str, *, threads: int = 1) -> Path:
-    """Select, reconstruct and tabulate one sample under every variation.
+def part_path(analysis: Analysis, sample: str, index: int) -> Path:
+    """Return where the features of one file of a sample are kept until they are joined."""
+    return analysis.results / "features" / sample / f"{index}.root"
 
-    The file holds one tree, ``events``, with the events of all variations one after the other: branch ``variation`` is
-    the index in the list of variations that the file's metadata hold. An event has the same number in all of them.
-    Weights are w/Σw with Σw over all generated events before any cut: multiplied by the expected events
-    (luminosity · σ · k · ε) they are physics weights.
+
+def features(analysis: Analysis, sample: str, *, skip_bad_files: bool = False, threads: int = 1) -> Path:
+    """Select, reconstruct and tabulate one sample under every variation, a chunk of events in memory at a time.
+
+    The file holds one tree, ``events``: chunk by chunk the selected events of all variations. Branch ``variation`` is
+    the index in the list of variations that the file's metadata hold; the events of a variation stand in the order of
+    the ntuples, and an event has the same number in all of them. ``weight`` is the ntuple's; divided by the metadata's
+    ``sum_of_weights`` (of all generated events, before any cut) and multiplied by the expected events
+    (luminosity · σ · k · ε) it is the physics weight. Variations with files of their own have their own Σw, under
+    ``sums_of_weights``; ``mean_factors`` are what the factors of weight variations are to be divided by. The metadata
+    list every file, with its events and Σw.
+
+    Args:
+        analysis: says how.
+        sample: name of the sample.
+        skip_bad_files: go on without files that cannot be read; Σw is then that of the others, and the metadata say so.
+        threads: recorded in the provenance.
 
     Raises:
-        InputFileError: an ntuple is missing or truncated.
+        InputFileError: an ntuple is missing or damaged, or nobody knows its Σw.
         ThresholdError: the ntuple's jet threshold is too high for the largest jet energy scale.
         EmptySelectionError: no event passes the selection.
     """
-    profile = load_profile(analysis.catalogue.profile, analysis.catalogue.base)
-    files = analysis.catalogue.files(sample)
-    infos = [file_info(path, profile) for path in files]
-    total = _sum_of_weights(analysis, sample, files, infos)
-    if isinstance(profile, FeatureProfile):
-        if analysis.config.corrections:
-            raise ConfigurationError(
-                f"{analysis.path}: corrections: the ntuples hold features, to which no correction of objects applies; "
-                "remove them, or bring ntuples with objects"
-            )
-        tables, cutflow = _tabulate_flat(analysis, sample, profile, files, total)
-        means: dict[str, tuple[float, float]] = {}
-    else:
-        varied = analysis.catalogue[sample].kind in ("signal", "background")
-        variations = analysis.variations if varied else [Variation(NOMINAL)]
-        _check_thresholds(variations, analysis, files, infos)
-        factors = MeanFactors(profile, _weights(analysis, profile, sample))
-        tables, cutflow = _tabulate(analysis, sample, profile, variations, total, factors)
-        means = factors.result(files, total)
-    if len(tables[NOMINAL]) == 0:
-        raise EmptySelectionError(_why_empty(sample, cutflow))
-    _warn_of_sentinels(tables[NOMINAL])
+    files = input_files(analysis, sample)
     path = feature_path(analysis, sample)
-    metadata = _metadata(analysis, sample, infos, total, cutflow, means, threads)
-    write_root(path, {TREE: _columns(list(tables.values()))}, metadata)
+    if len(files) == 1:
+        _file_to(path, analysis, sample, files[0], skip=skip_bad_files, threads=threads, whole=True)
+        return path
+    with tempfile.TemporaryDirectory(prefix=f".{sample}.", dir=make_folder(path.parent)) as folder:
+        parts = [Path(folder) / f"{i}.root" for i in range(len(files))]
+        for file, part in zip(files, parts, strict=True):
+            _file_to(part, analysis, sample, file, skip=skip_bad_files, threads=threads)
+        _join(path, analysis, sample, parts, threads)
     return path
 
 
-def _warn_of_sentinels(table: FeatureTable) -> None:
-    for name, value, share in suspected_sentinels(table):
-        _LOG.warning(
-            "sample '%s': feature '%s' is exactly %g in %.3g %% of the events, apart from all others: if that stands "
-            "for a missing value, give NaN (or declare it under sentinels in the profile) and write optional=True into "
-            "its FeatureSpec",
-            *(table.sample, name, value, 100 * share),
-        )
+def features_of_file(
+    analysis: Analysis, sample: str, index: int, *, skip_bad_files: bool = False, threads: int = 1
+) -> Path:
+    """Tabulate one file of a sample; `join_features` puts all of them together. Arguments and errors as `features`.
+
+    Files of events that were varied beforehand count on after the nominal ones.
+
+    Raises:
+        ConfigurationError: the sample has no such file.
+    """
+    files = input_files(analysis, sample)
+    if not 0 <= index < len(files):
+        raise ConfigurationError(f"sample '{sample}' has files 0 … {len(files) - 1}, there is no file {index}")
+    path = part_path(analysis, sample, index)
+    _file_to(path, analysis, sample, files[index], skip=skip_bad_files, threads=threads)
+    return path
 
 
-def _sum_of_weights(analysis: Analysis, sample: str, files: list[Path], infos: list[FileInfo]) -> float:
-    """Return Σw before any cut: from the catalogue, else from the files."""
-    entry = analysis.catalogue[sample]
-    if entry.kind == "data":
-        return 1.0
-    if entry.sum_of_weights is not None:
-        return entry.sum_of_weights
-    for path, info in zip(files, infos, strict=True):
-        if info.sum_of_weights is None:
+def join_features(analysis: Analysis, sample: str, *, threads: int = 1) -> Path:
+    """Put together what `features_of_file` made of each file of a sample.
+
+    Raises:
+        InputFileError: a part is missing, or is of another file than the catalogue now names.
+        EmptySelectionError: no event passes the selection.
+    """
+    files = input_files(analysis, sample)
+    parts = [part_path(analysis, sample, i) for i in range(len(files))]
+    for file, part in zip(files, parts, strict=True):
+        content = content_of(part)
+        held = [(entry["name"], entry["source"]) for entry in (*content["files"], *content["skipped"])]
+        if held != [(str(file.path), file.source)]:
             raise InputFileError(
-                f"{path}: it does not carry the sum of weights of all generated events; write sum_of_weights of sample "
-                f"'{sample}' into the catalogue"
+                f"{part}: these are not the features of {file.path}; run 'hypotheta features --file' for it again"
             )
-    return float(sum(info.sum_of_weights or 0.0 for info in infos))
+    path = feature_path(analysis, sample)
+    _join(path, analysis, sample, parts, threads)
+    return path
 
 
 def tabulated(analysis: Analysis, sample: str, variations: Sequence[Variation]) -> dict[str, FeatureTable]:
-    """Return a simulated sample under variations that its features do not hold, with weights w/Σw as in its file.
+    """Return a simulated sample under variations that its features do not hold, with weights w/Σw.
+
+    Files that its features leave out are left out here, too.
 
     Raises:
         InputFileError: the ntuples hold features, not events that could be varied.
     """
     profile = load_profile(analysis.catalogue.profile, analysis.catalogue.base)
-    files = analysis.catalogue.files(sample)
     if isinstance(profile, FeatureProfile):
         raise InputFileError(f"sample '{sample}': its ntuples hold features, which cannot be varied; bring events")
-    infos = [file_info(path, profile) for path in files]
-    _check_thresholds(variations, analysis, files, infos)
-    total = _sum_of_weights(analysis, sample, files, infos)
-    return _tabulate(analysis, sample, profile, variations, total, MeanFactors(profile, ()))[0]
+    found: dict[str, list[FeatureTable]] = {v.name: [] for v in variations}
+    read = []
+    for file in files_read(analysis, sample, variations):
+        info, entry = patiently(lambda file=file: inspected(file, profile))  # type: ignore[misc]
+        check_normalised(analysis, sample, entry)
+        read.append(entry)
+        for piece in pieces(analysis, sample, file, profile, info, variations=variations):
+            for name, table in piece.tables.items():
+                found[name].append(table)
+    totals = sums_of_weights(analysis, sample, variations, read, [])
+    total = sum_of_weights(analysis, sample, read, [])
+    tables = {name: concatenate(parts) for name, parts in found.items()}
+    return {name: replace(table, weight=table.weight / totals.get(name, total)) for name, table in tables.items()}
 
 
-def _check_thresholds(
-    variations: Sequence[Variation], analysis: Analysis, files: list[Path], infos: list[FileInfo]
+def files_read(analysis: Analysis, sample: str, variations: Sequence[Variation] | None = None) -> list[Input]:
+    """Return the files of a sample (`input_files`) without those that its features leave out."""
+    path = feature_path(analysis, sample)
+    left_out = {entry["name"] for entry in content_of(path)["skipped"]} if path.exists() else set()
+    return [one for one in input_files(analysis, sample, variations) if str(one.path) not in left_out]
+
+
+def _file_to(
+    path: Path, analysis: Analysis, sample: str, file: Input, *, skip: bool, threads: int, whole: bool = False
 ) -> None:
-    cut = analysis.code.jet_threshold(analysis.cuts)
-    for path, info in zip(files, infos, strict=True):
-        threshold = info.jet_threshold_GeV
-        if threshold is not None:
-            largest = max([1.0, *(v.largest_jet_scale(threshold) for v in variations)])
-            check_threshold(threshold, largest, cut, where=str(path))
+    """Tabulate one file; a bad one leaves a file without a tree that says so where it may be skipped."""
+    profile = load_profile(analysis.catalogue.profile, analysis.catalogue.base)
+    if isinstance(profile, FeatureProfile) and analysis.config.corrections:
+        raise ConfigurationError(
+            f"{analysis.path}: corrections: the ntuples hold features, to which no correction of objects applies; "
+            "remove them, or bring ntuples with objects"
+        )
+    events: int | None = None
+    try:
+        info, entry = patiently(lambda: inspected(file, profile))
+        events = info.n_events
+        check_normalised(analysis, sample, entry)
+        patiently(lambda: _tabulate(path, analysis, sample, file, profile, info, entry, threads, whole))
+    except InputFileError as err:
+        if isinstance(err, UnnormalisedError):
+            raise
+        lost = f"{events} events" if events is not None else "an unknown number of events"
+        if not skip:
+            err.add_note(f"{lost} of sample '{sample}' are in it; --skip-bad-files goes on without")
+            raise
+        bad = SkippedFile(str(file.path), str(err), events, file.source)
+        _say_skipped(analysis, sample, bad, lost)
+        content = gathered(analysis, sample, [], [bad], {}, threads)
+        with writing_root(path) as out:
+            out.annotate({"hypotheta": json.dumps(finished(analysis, content) if whole else content)})
 
 
-def _weights(analysis: Analysis, profile: EventProfile, sample: str) -> tuple[str, ...]:
-    return () if analysis.catalogue[sample].kind == "data" else ntuple_weights(analysis, profile, sample)
+def _say_skipped(analysis: Analysis, sample: str, bad: SkippedFile, lost: str) -> None:
+    if analysis.catalogue[sample].kind == "data":
+        _LOG.warning(
+            "DATA LOST: %s of sample '%s' are left out (%s). The luminosity is NOT corrected: correct luminosity_fb",
+            *(lost, sample, bad.reason),
+        )
+    else:
+        _LOG.warning("%s of sample '%s' are left out, Σw is lowered (%s)", lost, sample, bad.reason)
+
+
+class _Growing:
+    """The tree of features being written, and the cutflow of what is in it."""
+
+    def __init__(self, out: RootWriter) -> None:
+        self.out = out
+        self.variations: list[str] = []
+        self.cutflow: dict[str, list[CutflowRow]] = {}
+
+    def add(self, tables: Mapping[str, FeatureTable], cutflow: Mapping[str, list[CutflowRow]]) -> None:
+        index = self.indices(list(tables))
+        self.out.extend(TREE, _columns(list(tables.values()), index))
+        self.count(cutflow)
+
+    def indices(self, names: list[str]) -> NDArray[np.int8]:
+        """Return the indices of variations, those that are new behind the others."""
+        self.variations += [name for name in names if name not in self.variations]
+        return np.array([self.variations.index(name) for name in names], dtype=np.int8)
+
+    def count(self, cutflow: Mapping[str, list[CutflowRow]]) -> None:
+        for name, rows in cutflow.items():
+            self.cutflow[name] = add_cutflows([self.cutflow[name], rows]) if name in self.cutflow else list(rows)
 
 
 def _tabulate(
+    path: Path,
     analysis: Analysis,
     sample: str,
-    profile: EventProfile,
-    variations: Sequence[Variation],
-    total: float,
-    factors: MeanFactors,
-) -> tuple[dict[str, FeatureTable], dict[str, list[CutflowRow]]]:
-    files = analysis.catalogue.files(sample)
-    chunks: dict[str, list[FeatureTable]] = {v.name: [] for v in variations}
-    cutflows: dict[str, list[list[CutflowRow]]] = {v.name: [] for v in variations}
-    with progress(f"features {sample}", sum(file_info(path, profile).n_events for path in files)) as advance:
-        totals = {None: total} | _varied_totals(analysis, sample, profile, variations)
-        for source, events in _all_events(analysis, sample, profile, variations, factors.names):
-            total = totals.get(source, totals[None])
-            if source is None:
-                factors.add(events)
-            for variation in (v for v in variations if v.source == source):
-                try:
-                    selection = analysis.code.select(variation.apply(events), analysis.cuts)
-                    table = _table(analysis, sample, variation.name, selection, total, events.factors)
-                except HypothetaError as err:
-                    err.add_note(f"sample {sample}, variation {variation.name}")
-                    raise
-                chunks[variation.name].append(table)
-                cutflows[variation.name].append(selection.cutflow(selection.events.weight / total))
-            advance(len(events) if source is None else 0)
-    return {k: concatenate(v) for k, v in chunks.items()}, {k: add_cutflows(v) for k, v in cutflows.items()}
+    file: Input,
+    profile: Profile,
+    info: FileInfo,
+    entry: ReadFile,
+    threads: int,
+    whole: bool,
+) -> None:
+    with writing_root(path) as out:
+        growing, suspects = _Growing(out), None
+        names = ntuple_weights(analysis, profile, sample) if isinstance(profile, EventProfile) else ()
+        factors = MeanFactors(names)
+        for piece in pieces(analysis, sample, file, profile, info, factors=factors):
+            growing.add(piece.tables, piece.cutflow)
+            table = piece.tables.get(NOMINAL)
+            if suspects is None and table is not None and len(table) > 0:
+                suspects = suspected_sentinels(table)
+        entry = replace(entry, suspects=suspects or ())
+        if isinstance(profile, EventProfile) and names and file.source is None:
+            entry = replace(entry, factors=factors.of_file(file.path, profile).to_dict())
+        content = gathered(analysis, sample, [entry], [], growing.cutflow, threads)
+        out.annotate({"hypotheta": json.dumps(finished(analysis, content) if whole else content)})
 
 
-def _varied_totals(
-    analysis: Analysis, sample: str, profile: EventProfile, variations: Sequence[Variation]
-) -> dict[str | None, float]:
-    """Return Σw before any cut of the variations that have files of their own."""
-    own = analysis.catalogue[sample].variations
-    found: dict[str | None, float] = {}
-    for source in {v.source for v in variations if v.source in own}:
-        files = analysis.catalogue.files(sample, source)
-        found[source] = _sum_of_weights(analysis, sample, files, [file_info(path, profile) for path in files])
-    return found
-
-
-def _all_events(
-    analysis: Analysis,
-    sample: str,
-    profile: EventProfile,
-    variations: Sequence[Variation],
-    weights: Sequence[str],
-) -> Iterator[tuple[str | None, Events]]:
-    """Yield chunks of the nominal events, and of those that the ntuples hold varied; with what varies them."""
-    own = analysis.catalogue[sample].variations
-    for source in dict.fromkeys(v.source for v in variations):
-        named = source is not None and (source in profile.variations or source not in own)
-        read = profile.varied(source) if source is not None and named else profile
-        for path in analysis.catalogue.files(sample, source):
-            simulated = analysis.catalogue[sample].kind != "data"
-            for events in read_events(path, read, weights=weights, weighted=simulated):
-                yield source, replace(events, event_id=_event_id(analysis, sample, events.event_id))
-
-
-def _event_id(analysis: Analysis, sample: str, event_id: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    return event_numbers(None if analysis.catalogue[sample].kind == "data" else sample, event_id)
-
-
-def event_numbers(sample: str | None, event_id: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Tell events of different simulated samples apart: generators number each sample from the start.
-
-    Args:
-        sample: name of the simulated sample; None for data, whose numbers stay.
-        event_id: numbers in the ntuple, shape (n,).
-    """
-    return event_id if sample is None else hash64(seed_of(sample), event_id)
-
-
-def _table(
-    analysis: Analysis,
-    sample: str,
-    variation: str,
-    selection: Selection,
-    total: float,
-    factors: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
-) -> FeatureTable:
-    region = selection.region_index
-    data = analysis.catalogue[sample].kind == "data"
-    kept = selection.events[region >= 0]
-    columns = analysis.code.features(kept)
-    names = tuple(spec.name for spec in analysis.code.FEATURES)
-    missing = [name for name in names if name not in columns]
-    if missing:
-        raise MissingBranchError(
-            f"{analysis.config.code}: features() returned no '{missing[0]}', which FEATURES declares"
-            + closest(missing[0], columns)
+def _join(path: Path, analysis: Analysis, sample: str, parts: Sequence[Path], threads: int) -> None:
+    contents = [content_of(part) for part in parts]
+    with writing_root(path) as out:
+        growing = _Growing(out)
+        for part, content in zip(parts, contents, strict=True):
+            index = growing.indices(content["variations"])
+            growing.count(cutflow_of(content))
+            if TREE not in tree_names(part):
+                continue  # of a file that was left out
+            for columns in read_pieces(part, TREE):
+                out.extend(TREE, {**columns, "variation": index[columns["variation"]]})
+        joined = gathered(
+            analysis,
+            sample,
+            [ReadFile(**entry) for content in contents for entry in content["files"]],
+            [SkippedFile(**entry) for content in contents for entry in content["skipped"]],
+            growing.cutflow,
+            threads,
         )
-    chosen = region >= 0
-    brought = {name: (up[chosen], down[chosen]) for name, (up, down) in factors.items()}
-    weight, found = (kept.weight, {}) if data else corrected_weights(analysis, kept, brought)
-    return FeatureTable(
-        sample=sample,
-        variation=variation,
-        names=names,
-        x=np.stack([np.asarray(columns[n], dtype=np.float32) for n in names], axis=1),
-        region=region[region >= 0],
-        regions=tuple(selection.regions),
-        weight=weight / total,
-        event_id=kept.event_id,
-        factors=found,
-        optional=analysis.optional_features,
-    )
+        out.annotate({"hypotheta": json.dumps(finished(analysis, joined))})
 
 
-def _why_empty(sample: str, cutflow: Mapping[str, list[CutflowRow]]) -> str:
-    rows = cutflow[NOMINAL]
-    last = next((row for row in rows if row.raw == 0), rows[-1])
-    return (
-        f"sample '{sample}': no event is left after the selection; the cut '{last.cut}' (region {last.region}) "
-        "removed the last ones; loosen it, or bring more events"
-    )
-
-
-def _columns(tables: list[FeatureTable]) -> dict[str, Any]:
+def _columns(tables: list[FeatureTable], index: NDArray[np.int8]) -> dict[str, Any]:
     table = concatenate(tables)
     columns: dict[str, Any] = {name: table.x[:, j] for j, name in enumerate(table.names)}
     columns |= {"weight": table.weight, "region": table.region, "event_id": table.event_id}
-    columns["variation"] = np.repeat(np.arange(len(tables), dtype=np.int8), [len(t) for t in tables])
+    columns["variation"] = np.repeat(index, [len(t) for t in tables])
     for name, (up, down) in table.factors.items():
         columns[f"factor_{name}_up"] = up
         if "__" not in name:  # a member of many has one side only
             columns[f"factor_{name}_down"] = down
     return columns
-
-
-def _metadata(
-    analysis: Analysis,
-    sample: str,
-    infos: list[FileInfo],
-    total: float,
-    cutflow: Mapping[str, list[CutflowRow]],
-    means: Mapping[str, tuple[float, float]],
-    threads: int,
-) -> dict[str, str]:
-    sigmas = [info.cross_section_pb for info in infos]
-    content = {
-        "sample": sample,
-        "regions": _regions(cutflow),
-        "variations": list(cutflow),
-        "features": [spec.name for spec in analysis.code.FEATURES],
-        "optional_features": list(analysis.optional_features),
-        "generated_events": sum(info.n_events for info in infos),
-        "sum_of_weights": total,
-        "mean_factors": means,
-        "generator_cross_section_pb": None if None in sigmas else float(np.mean([s for s in sigmas if s is not None])),
-        "cutflow": {name: [asdict(row) for row in rows] for name, rows in cutflow.items()},
-        "provenance": Provenance(
-            "features",
-            analysis.config.seed,
-            threads,
-            analysis.digest("code", "selection", "systematics", "parameters", "corrections"),
-        ).to_dict(),
-    }
-    return {"hypotheta": json.dumps(content)}
-
-
-def _regions(cutflow: Mapping[str, list[CutflowRow]]) -> list[str]:
-    return list(dict.fromkeys(row.region for row in cutflow[NOMINAL]))
-
-
-def _tabulate_flat(
-    analysis: Analysis, sample: str, profile: FeatureProfile, files: list[Path], total: float
-) -> tuple[dict[str, FeatureTable], dict[str, list[CutflowRow]]]:
-    """Sort the rows of flat ntuples, which hold features already, into variations by their event-kind leaves.
-
-    Their events were selected when they were made, so all belong to the training region. Rows of the other class, or of
-    another signal hypothesis, are left out: a file may hold several samples.
-    """
-    rows: dict[str, list[FeatureTable]] = {}
-    for path in files:
-        read = read_features(path, profile, optional=analysis.optional_features)
-        for variation, columns in _split(analysis, _of_sample(analysis, sample, read)):
-            rows.setdefault(variation, []).append(_flat_table(analysis, sample, variation, columns, total, path))
-    if NOMINAL not in rows:
-        values = ", ".join(rows) or "none"
-        raise EmptySelectionError(f"sample '{sample}': no rows{analysis.space.nominal.at} (variations found: {values})")
-    tables = {name: concatenate(parts) for name, parts in rows.items()}
-    region = analysis.config.training.region
-    cutflow = {
-        name: [CutflowRow(region, "all", len(table), float(table.weight.sum()), 1.0)] for name, table in tables.items()
-    }
-    return tables, cutflow
-
-
-def _of_sample(analysis: Analysis, sample: str, columns: FeatureColumns) -> FeatureColumns:
-    """Return the rows of a sample's class and, for a signal, of its hypothesis."""
-    entry = analysis.catalogue[sample]
-    if entry.kind == "data":
-        return columns
-    chosen = columns.is_signal == (entry.kind == "signal")
-    for name, value in entry.theta.items():
-        if name in columns.theta:
-            chosen &= columns.theta[name] == value
-    return columns.select(chosen)
-
-
-def _split(analysis: Analysis, columns: FeatureColumns) -> Iterator[tuple[str, FeatureColumns]]:
-    """Yield the rows of each variation; parameters without a leaf are nominal."""
-    known = [p.name for p in analysis.space.of_kind("event") if p.name in columns.theta]
-    points, row = np.unique(
-        np.stack([columns.theta[name] for name in known], axis=1) if known else np.zeros((len(columns), 0)),
-        axis=0,
-        return_inverse=True,
-    )
-    for i, values in enumerate(points):
-        point = ThetaPoint({**analysis.space.nominal.values, **dict(zip(known, values, strict=True))})
-        yield analysis.variation_of(point), columns.select(row == i)
-
-
-def _flat_table(
-    analysis: Analysis, sample: str, variation: str, columns: FeatureColumns, total: float, path: Path
-) -> FeatureTable:
-    names = tuple(spec.name for spec in analysis.code.FEATURES)
-    missing = [name for name in names if name not in columns.features]
-    if missing:
-        raise MissingBranchError(
-            f"{path}: the profile has no feature '{missing[0]}'{closest(missing[0], columns.features)}; add it there"
-        )
-    return FeatureTable(
-        sample=sample,
-        variation=variation,
-        names=names,
-        x=np.stack([columns.features[n] for n in names], axis=1),
-        region=np.zeros(len(columns), dtype=np.int8),
-        regions=(analysis.config.training.region,),
-        weight=columns.weight / total,
-        event_id=_event_id(analysis, sample, columns.event_id),
-        optional=analysis.optional_features,
-    )

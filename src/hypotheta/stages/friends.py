@@ -94,7 +94,9 @@ def _chunks(
 def _sample_of(analysis: Analysis, ntuple: Path) -> str | None:
     """Return the simulated sample that the ntuple belongs to, None where it is none of the analysis' own."""
     for name, sample in analysis.catalogue.samples.items():
-        if sample.kind != "data" and ntuple.resolve() in [path.resolve() for path in analysis.catalogue.files(name)]:
+        if sample.kind != "data" and ntuple.resolve() in [
+            Path(path).resolve() for path in analysis.catalogue.files(name)
+        ]:
             return name
     return None
 

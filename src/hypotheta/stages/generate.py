@@ -46,7 +46,7 @@ def generate(
     generation = _generation(catalogue, name)
     seed = catalogue.seed if seed is None else seed
     events = _events(generation, events_scale)
-    path = (out / f"{name}.root") if out is not None else catalogue.files(name)[0]
+    path = (out / f"{name}.root") if out is not None else catalogue.ntuple(name)
     make_folder(path.parent)
     with progress(f"generate {name} ({events} events)", events) as advance:
         result = simulate(

@@ -39,7 +39,7 @@ def score(analysis: Analysis, classifier: str, *, threads: int = 1) -> Path:
                 thetas = np.array([analysis.space.array(point) for point in covered])
                 logits = model.logit_grid(table.matrix(model.feature_names), thetas, table.event_id)
                 for j, point in enumerate(covered):
-                    empty = np.full(sum(r.stop - r.start for r in rows.values()), np.nan, dtype=np.float32)
+                    empty = np.full(sum(map(len, rows.values())), np.nan, dtype=np.float32)
                     branches.setdefault(score_branch(analysis, point), empty)[rows[variation]] = logits[:, j]
             advance(1)
     path = score_path(analysis, classifier)

@@ -1,7 +1,6 @@
 """The analysis' own files, read back: features with physics weights, and scores beside them."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ from hypotheta.classifiers.crossfit import CrossFitted
 from hypotheta.dataset import Dataset
 from hypotheta.errors import ConfigurationError, InputFileError, UntrainedHypothesisError, closest
 from hypotheta.features import FeatureTable
-from hypotheta.ntuples import read_metadata, read_tree
+from hypotheta.ntuples import read_tree
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import NOMINAL, Analysis
+from hypotheta.stages.feature_metadata import content_of
 from hypotheta.stages.features import TREE, feature_path
 
 __all__ = ["Store", "model_path", "score_branch", "score_path"]
@@ -47,6 +47,7 @@ class Store:
 
     analysis: Analysis
     _tables: dict[str, dict[str, FeatureTable]] = field(default_factory=dict)
+    _rows: dict[str, dict[str, NDArray[np.intp]]] = field(default_factory=dict)
     _metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
     _scores: dict[tuple[str, str], dict[str, NDArray[Any]]] = field(default_factory=dict)
     _medians: dict[str, float] = field(default_factory=dict)
@@ -55,10 +56,17 @@ class Store:
     _unscored_point: str = ""
 
     def metadata(self, sample: str) -> dict[str, Any]:
-        """Return what the features stage left beside the trees: cutflow, cross section, provenance."""
+        """Return what the features stage left beside the trees: cutflow, cross section, provenance.
+
+        Raises:
+            InputFileError: there are no features, or another version wrote them: their weights mean something else.
+        """
         if sample not in self._metadata:
             path = _made_by("features", feature_path(self.analysis, sample))
-            self._metadata[sample] = json.loads(read_metadata(path)["hypotheta"])
+            content = content_of(path)
+            if "sums_of_weights" not in content:
+                raise InputFileError(f"{path}: another version wrote these features; run 'hypotheta features' again")
+            self._metadata[sample] = content
         return self._metadata[sample]
 
     def expected_events(self, sample: str) -> float:
@@ -106,8 +114,10 @@ class Store:
         meta = self.metadata(sample)
         columns = read_tree(feature_path(self.analysis, sample), TREE)
         names = [n.removeprefix("factor_").removesuffix("_up") for n in columns if n.endswith("_up")]
-        scale = self.expected_events(sample)
+        scale, total = self.expected_events(sample), meta["sum_of_weights"]
+        own = meta["sums_of_weights"]  # of variations with files of their own
         x = np.stack([columns[n] for n in meta["features"]], axis=1).astype(np.float32, copy=False)
+        self._rows[sample] = {v: np.flatnonzero(columns["variation"] == i) for i, v in enumerate(meta["variations"])}
         return {
             variation: FeatureTable(
                 sample=sample,
@@ -116,19 +126,19 @@ class Store:
                 x=x[rows],
                 region=columns["region"][rows],
                 regions=tuple(meta["regions"]),
-                weight=columns["weight"][rows] * scale,
+                weight=columns["weight"][rows] / own.get(variation, total) * scale,
                 event_id=columns["event_id"][rows],
                 factors={n: _factors(columns, n, rows, meta.get("mean_factors", {}).get(n, (1.0, 1.0))) for n in names},
                 optional=tuple(meta.get("optional_features", ())),  # files of before know none
             )
-            for variation, rows in _row_ranges(columns["variation"], meta["variations"])
+            for variation, rows in self._rows[sample].items()
         }
 
-    def rows(self, sample: str) -> dict[str, slice]:
-        """Return the rows of each variation in a sample's tree."""
-        tables = [self.table(sample, name) for name in self.metadata(sample)["variations"]]
-        ends = np.cumsum([0, *(len(t) for t in tables)])
-        return {t.variation: slice(int(a), int(b)) for t, a, b in zip(tables, ends, ends[1:], strict=False)}
+    def rows(self, sample: str) -> dict[str, NDArray[np.intp]]:
+        """Return the rows of each variation in a sample's tree, in their order."""
+        if sample not in self._rows:
+            self.table(sample)
+        return self._rows[sample]
 
     def logit(self, classifier: str, sample: str, variation: str, point: ThetaPoint) -> Array:
         """Return a classifier's logits of a sample's events at a hypothesis, shape (n,), from its score file."""
@@ -244,15 +254,9 @@ def _made_by(verb: str, path: Path) -> Path:
 
 
 def _factors(
-    columns: Mapping[str, NDArray[Any]], name: str, rows: slice, means: tuple[float, float]
+    columns: Mapping[str, NDArray[Any]], name: str, rows: NDArray[np.intp], means: tuple[float, float]
 ) -> tuple[Array, Array]:
     """Return the up and down factors of a weight variation over their means; a member of many has one side only."""
     up = columns[f"factor_{name}_up"][rows] / means[0]
     down = columns.get(f"factor_{name}_down")
     return up, up if down is None else down[rows] / means[1]
-
-
-def _row_ranges(index: NDArray[np.int8], names: list[str]) -> Iterator[tuple[str, slice]]:
-    """Yield each variation and its rows, which stand together and in order."""
-    for i, name in enumerate(names):
-        yield name, slice(int(np.searchsorted(index, i, "left")), int(np.searchsorted(index, i, "right")))

@@ -177,7 +177,7 @@ def _check_complete(sample: str, wanted: int, seen: int, order: NDArray[np.int64
 
 def _runs(analysis: Analysis, sample: str, meta: Mapping[str, Any], *, events: bool) -> dict[str, NDArray[Any]]:
     """Return the tree with the sums over all generated events; those of data have no weights."""
-    runs: dict[str, NDArray[Any]] = {"genEventCount": np.array([meta["generated_events"]], dtype=np.int64)}
+    runs: dict[str, NDArray[Any]] = {"genEventCount": np.array([meta["events"]], dtype=np.int64)}
     if analysis.catalogue[sample].kind != "data":
         runs["genEventSumw"] = np.array([meta["sum_of_weights"]], dtype=np.float64)
     if meta["generator_cross_section_pb"] is not None:

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
+from hypotheta.catalogue import Location
 from hypotheta.events import Events, flat, parents
 from hypotheta.features import FeatureTable
 from hypotheta.ntuples import EventProfile, load_profile, read_events
 from hypotheta.ntuples.files import Tree, one_a_row, opened
 from hypotheta.stages.analysis import Analysis
-from hypotheta.stages.features import event_numbers
+from hypotheta.stages.features import event_numbers, files_read
 
 __all__ = ["OBJECT_AXES", "ObjectAxis", "ObjectSums", "Objects", "object_chunks", "run_branches"]
 
@@ -167,7 +167,7 @@ def _chunks(
     known = table.event_id[by_number]
     place = np.cumsum(passes) - 1
     own = None if analysis.catalogue[sample].kind == "data" else sample
-    for path in analysis.catalogue.files(sample):
+    for path in (one.path for one in files_read(analysis, sample) if one.source is None):
         names = _numbers(path, profile)
         for events, numbers in zip(read_events(path, profile, chunk=_CHUNK), names, strict=True):
             event_id = event_numbers(own, events.event_id)
@@ -179,7 +179,7 @@ def _chunks(
             yield _Chunk(selected, place[rows], table.weight[rows], passes[rows], brought)
 
 
-def _numbers(path: Path, profile: EventProfile) -> Iterator[dict[str, NDArray[Any]]]:
+def _numbers(path: Location, profile: EventProfile) -> Iterator[dict[str, NDArray[Any]]]:
     """Yield the branches that number the events, in the chunks in which the events are read."""
     with opened(path) as file:
         tree = Tree.find(file, path, profile.tree)

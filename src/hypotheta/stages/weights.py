@@ -1,18 +1,20 @@
 """Weight variations of the analysis' code, of its corrections and of the ntuples, brought together."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypotheta.errors import ConfigurationError, InputFileError
+from hypotheta.catalogue import Location
+from hypotheta.errors import ConfigurationError
 from hypotheta.events import Events
 from hypotheta.ntuples import EventProfile, mean_factors
 from hypotheta.stages.analysis import Analysis
+from hypotheta.stages.inputs import UnnormalisedError
 
-__all__ = ["MeanFactors", "corrected_weights", "ntuple_weights"]
+__all__ = ["FactorSums", "MeanFactors", "combined_means", "corrected_weights", "ntuple_weights"]
 
 Float = NDArray[np.float64]
 Pair = tuple[Float, Float]
@@ -22,7 +24,9 @@ _COMPLETE = 1e-4
 
 
 def ntuple_weights(analysis: Analysis, profile: EventProfile, sample: str) -> tuple[str, ...]:
-    """Return the weight variations that systematics of a sample take from its ntuples."""
+    """Return the weight variations that systematics of a sample take from its ntuples; data have none."""
+    if analysis.catalogue[sample].kind == "data":
+        return ()
     process = analysis.catalogue[sample].process
     wanted = [
         systematic.weight
@@ -63,11 +67,29 @@ def _add(found: dict[str, Pair], name: str, pair: Pair) -> None:
     found[name] = pair
 
 
+@dataclass(frozen=True)
+class FactorSums:
+    """What a file tells of the factors of its weight variations.
+
+    Args:
+        weight: Σw of its events as they are read, before any cut.
+        sums: name → Σw·f of these, up and down.
+        told: variation → means over all generated events by name, and their Σw; None where the file does not tell.
+    """
+
+    weight: float
+    sums: Mapping[str, Sequence[float]]
+    told: Mapping[str, tuple[Mapping[str, Sequence[float]], float] | None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON types."""
+        return asdict(self)
+
+
 @dataclass
 class MeanFactors:
-    """Means of the factors of the ntuples' weight variations over all generated events of a sample."""
+    """Sums of the factors of the ntuples' weight variations over all events of a file, as they are read."""
 
-    profile: EventProfile
     names: tuple[str, ...]
     _sums: dict[str, Float] = field(default_factory=dict)
     _weight: float = 0.0
@@ -79,41 +101,56 @@ class MeanFactors:
             sums = np.array([events.weight @ up, events.weight @ down])
             self._sums[name] = self._sums.get(name, np.zeros(2)) + sums
 
-    def result(self, files: list[Path], total: float) -> dict[str, tuple[float, float]]:
-        """Return name → mean (up, down): what the files say, else that of the events read; 1 where none is wanted.
-
-        Args:
-            files: the files of the sample.
-            total: Σw of all generated events.
-
-        Raises:
-            InputFileError: the files do not tell, and hold only a part of the events.
-        """
-        found: dict[str, tuple[float, float]] = {}
-        for base in self.names:
-            own = [name for name in self._sums if name == base or name.startswith(f"{base}__")]
-            if not self.profile.weights[base].normalise:
-                found |= dict.fromkeys(own, (1.0, 1.0))
-                continue
-            told = [mean_factors(path, self.profile, base) for path in files]
-            stated = [one for one in told if one is not None]
-            if len(stated) == len(files):
-                found |= {name: _averaged(name, stated) for name in own}
-            elif abs(self._weight / total - 1) < _COMPLETE:
-                found |= {name: (self._mean(name, 0), self._mean(name, 1)) for name in own}
-            else:
-                raise InputFileError(
-                    f"{files[0]}: events are missing (Σw is {self._weight:g} of {total:g}), and it does not tell the "
-                    f"mean of the weight variation '{base}' over all of them; name the branch in the profile "
-                    f"(weights.{base}.sums), or write normalise: false there"
-                )
-        return found
-
-    def _mean(self, name: str, side: int) -> float:
-        return float(self._sums[name][side] / self._weight)
+    def of_file(self, path: Location, profile: EventProfile) -> FactorSums:
+        """Return the sums of the events that were added, and what their file says itself."""
+        told = {base: mean_factors(path, profile, base) for base in self.names if profile.weights[base].normalise}
+        return FactorSums(self._weight, {name: sums.tolist() for name, sums in self._sums.items()}, told)
 
 
-def _averaged(name: str, stated: list[tuple[dict[str, tuple[float, float]], float]]) -> tuple[float, float]:
+def combined_means(
+    profile: EventProfile, names: Sequence[str], files: Mapping[str, FactorSums], total: float
+) -> dict[str, tuple[float, float]]:
+    """Return name → mean (up, down) over a sample: what its files say, else that of the events read.
+
+    Args:
+        profile: the format of the ntuples.
+        names: its weight variations that are wanted; where one is not to be normalised its means are 1.
+        files: name of a file → what it tells.
+        total: Σw of all generated events.
+
+    Raises:
+        UnnormalisedError: the files do not tell, and hold only a part of the events.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    weight = sum(one.weight for one in files.values())
+    for base in names:
+        known = dict.fromkeys(name for one in files.values() for name in one.sums)
+        own = [name for name in known if name == base or name.startswith(f"{base}__")]
+        if not profile.weights[base].normalise:
+            found |= dict.fromkeys(own, (1.0, 1.0))
+            continue
+        stated = [one.told[base] for one in files.values()]
+        if all(one is not None for one in stated):
+            found |= {name: _averaged(name, [one for one in stated if one is not None]) for name in own}
+        elif abs(weight / total - 1) < _COMPLETE:
+            found |= {
+                name: _mean([one.sums[name] for one in files.values() if name in one.sums], weight) for name in own
+            }
+        else:
+            raise UnnormalisedError(
+                f"{next(iter(files))}: events are missing (Σw is {weight:g} of {total:g}), and it does not tell the "
+                f"mean of the weight variation '{base}' over all of them; name the branch in the profile "
+                f"(weights.{base}.sums), or write normalise: false there"
+            )
+    return found
+
+
+def _mean(sums: Sequence[Sequence[float]], weight: float) -> tuple[float, float]:
+    up, down = np.sum(sums, axis=0) / weight
+    return float(up), float(down)
+
+
+def _averaged(name: str, stated: Sequence[tuple[Mapping[str, Sequence[float]], float]]) -> tuple[float, float]:
     weights = [weight for _, weight in stated]
     up, down = np.average([means[name] for means, _ in stated], axis=0, weights=weights)
     return float(up), float(down)

@@ -1,0 +1,66 @@
+"""What the workflow would run, without running it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hypotheta.errors import ConfigurationError
+from hypotheta.workflow import SNAKEFILE, profile
+
+ROOT = Path(__file__).parents[2]
+
+pytest.importorskip("snakemake", reason="extra 'workflow'")
+
+
+def planned(folder, *config):
+    """Return the commands of the jobs that make the features."""
+    target = folder / "results" / "scores" / "parameterized_bdt.root"
+    command = [sys.executable, "-m", "snakemake", "-n", "-p", "-s", SNAKEFILE, "--directory", str(folder), str(target)]
+    command += ["--config", f"analysis={folder / 'analysis.yaml'}", *config]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr + done.stdout
+    lines = [line.strip() for line in done.stdout.splitlines() if " features " in line]
+    return [line.partition("--sample ")[2] for line in lines]
+
+
+def test_a_job_a_file_and_none_more_for_a_single_one(tmp_path):
+    small = ROOT / "samples/small"
+    files = [str(small / "ttbar_mtt_*.root"), "http://host/one.root"]
+    signal = dict(process="xtt", kind="signal", theta={"mass": 1000}, cross_section_pb=1.0)
+    samples = {
+        "xtt_m1000": {**signal, "files": [str(small / "xtt_m1000.root")]},
+        "ttbar": dict(process="ttbar", kind="background", cross_section_pb=8.0, files=files),
+    }
+    processes = {"xtt": {"label": "X"}, "ttbar": {"label": "t", "cross_section_uncertainty": 0.05}}
+    (tmp_path / "samples.yaml").write_text(
+        yaml.safe_dump({"sqrt_s_TeV": 14, "processes": processes, "samples": samples})
+    )
+    changes = {
+        "extends": str(ROOT / "analysis/ttbar/quick.yaml"),
+        "code": str(ROOT / "analysis/ttbar/analysis.py"),
+        "catalogue": "samples.yaml",
+        "results": "results",
+    }
+    (tmp_path / "analysis.yaml").write_text(yaml.safe_dump(changes))
+    of_files = [f"ttbar --file {i}" for i in range(5)]
+    assert sorted(planned(tmp_path)) == sorted([*of_files, "ttbar --join", "xtt_m1000"])
+    skipping = planned(tmp_path, "skip_bad_files=true")
+    assert sorted(skipping) == sorted(
+        [*(f"{one} --skip-bad-files" for one in (*of_files, "xtt_m1000")), "ttbar --join"]
+    )
+
+
+@pytest.mark.parametrize("name", ["slurm", "htcondor"])
+def test_profiles_are_settings_of_rules_that_exist(name):
+    settings = yaml.safe_load(Path(profile(name), "config.yaml").read_text())
+    snakefile = Path(SNAKEFILE).read_text()
+    assert settings["executor"] == name
+    assert all(f"rule {rule}:" in snakefile for rule in settings["set-resources"])
+
+
+def test_unknown_profiles_are_named():
+    with pytest.raises(ConfigurationError, match="there is no workflow profile 'slum'; did you mean 'slurm'"):
+        profile("slum")
