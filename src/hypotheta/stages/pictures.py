@@ -42,6 +42,8 @@ Array = NDArray[np.float64]
 Picture = tuple[str, str, Figure | bytes]
 
 _BINS = 40
+#: features in one picture
+_PANELS = 24
 #: a signal fraction below which precision is drawn on a logarithmic axis
 _RARE = 0.05
 
@@ -95,7 +97,7 @@ class Pictures:
             yield "observable_panels", f"{spec.name} at every simulated hypothesis, unit area.", figure
 
     def features(self) -> Iterator[Picture]:
-        """Draw all features of one level in one picture, background and two signals at unit area."""
+        """Draw the features of one level in one picture, or some, background and two signals at unit area."""
         pair = spread(self.analysis.hypotheses, 2)
         for level in ("low", "high"):
             panels, shown = [], []
@@ -108,11 +110,13 @@ class Pictures:
                     )
                     panels.append(Panel(self.edges(spec), [background], signals, xlabel=spec.axis_label))
                     shown.append(spec)
-            if panels:
-                figure = plot_feature_panels(panels, columns=4 if len(panels) > 6 else 3, label=self.label)
-                what = "two signals" if self.several else "signal"
-                caption = f"The {level}-level features of background and {what}{self._having(shown)}."
-                yield f"features_{level}", caption, figure
+            what = "two signals" if self.several else "signal"
+            for page, start in enumerate(range(0, len(panels), _PANELS)):
+                part = panels[start : start + _PANELS]
+                figure = plot_feature_panels(part, columns=4 if len(part) > 6 else 3, label=self.label)
+                caption = f"The {level}-level features of background and {what}"
+                having = self._having(shown[start : start + _PANELS])
+                yield f"features_{level}{f'_{page + 1}' if page else ''}", f"{caption}{having}.", figure
 
     def share(self, spec: FeatureSpec, samples: Sequence[str]) -> float:
         """Return the part of the weight in the training region whose events have a feature."""
