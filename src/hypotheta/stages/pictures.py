@@ -273,7 +273,8 @@ class Pictures:
                 series,
                 xlabel=self._xlabel,
                 ylabel=r"95 % CL limit on $\sigma \times B$ [pb]",
-                logy=True,
+                logy=self.several,
+                from_zero=not self.several,
                 title=words(self.focus),
                 label=self.label,
             )
