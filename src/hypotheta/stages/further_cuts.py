@@ -22,6 +22,8 @@ __all__ = ["cut_between", "several_cuts", "smooth_cuts", "smoothed"]
 
 Array = NDArray[np.float64]
 _FEWEST = 3
+#: background efficiencies are kept so far off 0 and 1
+_NOTHING = 1e-9
 
 
 def several_cuts(store: Store, found: Sequence[Cuts], options: SignificanceConfig) -> tuple[list[dict[str, Any]], str]:
@@ -153,15 +155,18 @@ def _efficiency(one: Cuts) -> tuple[float, float]:
     """Return the background efficiency of the best cut, and the error of its logit."""
     threshold, error = one.best.threshold, one.best.threshold_error
     low, middle, high = (_passing(one, threshold + k * error) for k in (1.0, 0.0, -1.0))
-    size = float(logit(high) - logit(low)) / 2 if math.isfinite(error) else math.nan
-    return middle, size
+    if not math.isfinite(error):
+        return middle, math.nan
+    up, down = float(logit(high) - logit(middle)), float(logit(middle) - logit(low))
+    # one error above, a window may be closed and nothing left
+    return middle, up if low <= _NOTHING else (up + down) / 2
 
 
 def _passing(one: Cuts, threshold: float) -> float:
     """Return the background efficiency at a threshold, kept off 0 and 1."""
     total = one.scan.background[-1]
     passed = one.scan.background[_row_at(one, threshold)] if math.isfinite(threshold) else math.nan
-    return float(np.clip(passed / total, 1e-9, 1 - 1e-9))
+    return float(np.clip(passed / total, _NOTHING, 1 - _NOTHING))
 
 
 def _row_at(one: Cuts, threshold: float) -> int:
