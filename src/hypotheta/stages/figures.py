@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hypotheta.report import Figure
+from hypotheta.stages.drawing import Picture
 from hypotheta.stages.files import write_bytes
-from hypotheta.stages.pictures import Picture
 
 __all__ = ["save_figures", "saved_figures"]
 

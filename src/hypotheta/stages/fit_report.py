@@ -11,7 +11,7 @@ from hypotheta.plots.postfit import plot_fit_templates
 from hypotheta.plots.style import Label
 from hypotheta.report import Figure, Section, Table, goodness_words, mu_words
 from hypotheta.stages.analysis import Analysis
-from hypotheta.stages.pictures import Picture, words
+from hypotheta.stages.drawing import Picture, words
 from hypotheta.statistics import FitSummary, Ranking
 
 __all__ = ["fit_pictures", "fit_section"]

@@ -6,9 +6,9 @@ from hypotheta.plots.nuisances import plot_nuisance_study
 from hypotheta.plots.style import Label
 from hypotheta.report import Figure, Section, Table, nuisance_table, nuisance_text, words
 from hypotheta.stages.analysis import Analysis
+from hypotheta.stages.drawing import Picture
 from hypotheta.stages.figures import save_figures
 from hypotheta.stages.nuisance_study import nuisance_study_path, read_nuisance_study
-from hypotheta.stages.pictures import Picture
 from hypotheta.statistics import NuisanceStudy, StudyPoint
 
 __all__ = ["nuisance_sections"]

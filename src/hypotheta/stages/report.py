@@ -9,6 +9,7 @@ from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.closure import read_closures
 from hypotheta.stages.config import SignificanceConfig
 from hypotheta.stages.confusion import write_confusions
+from hypotheta.stages.drawing import Picture, words
 from hypotheta.stages.figures import save_figures, saved_figures
 from hypotheta.stages.files import (
     Provenance,
@@ -24,7 +25,7 @@ from hypotheta.stages.fit_report import fit_pictures, fit_section
 from hypotheta.stages.interpolation import read_interpolation
 from hypotheta.stages.limits import read_limits, theory_curve, theory_lines
 from hypotheta.stages.nuisance_report import nuisance_sections
-from hypotheta.stages.pictures import Picture, Pictures, words
+from hypotheta.stages.pictures import Pictures
 from hypotheta.stages.progress import progress
 from hypotheta.stages.skipped import skipped_sections
 from hypotheta.stages.store import Store

@@ -28,9 +28,10 @@ from hypotheta.plots.sculpting import plot_sculpting
 from hypotheta.plots.style import shades
 from hypotheta.stages.analysis import spread
 from hypotheta.stages.checks import check
+from hypotheta.stages.drawing import Picture, words
 from hypotheta.stages.files import read_csv
 from hypotheta.stages.interpolation import read_interpolation
-from hypotheta.stages.pictures import Picture, Pictures, words
+from hypotheta.stages.pictures import Pictures
 from hypotheta.stages.responses import Comparison, comparisons, feature_specs, grid, response
 from hypotheta.statistics import fill
 

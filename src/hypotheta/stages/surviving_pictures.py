@@ -13,7 +13,7 @@ from hypotheta.plots.distributions import Stack
 from hypotheta.plots.style import Label
 from hypotheta.plots.surviving import BeforeAfter, plot_before_after
 from hypotheta.stages.analysis import Analysis
-from hypotheta.stages.pictures import Picture, words
+from hypotheta.stages.drawing import Picture, words
 from hypotheta.stages.surviving_objects import OBJECT_AXES, ObjectSums
 
 __all__ = ["pictures"]

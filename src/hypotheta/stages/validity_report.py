@@ -12,8 +12,8 @@ from hypotheta.plots.validity import (
 )
 from hypotheta.report import Figure, Section, Table
 from hypotheta.stages.analysis import Analysis
+from hypotheta.stages.drawing import Picture
 from hypotheta.stages.files import read_csv
-from hypotheta.stages.pictures import Picture
 from hypotheta.stages.validity import Validity
 
 __all__ = ["validity_pictures", "validity_section"]
