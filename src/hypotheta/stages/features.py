@@ -279,13 +279,17 @@ def _tabulate(
 def _join(path: Path, analysis: Analysis, sample: str, parts: Sequence[Path], threads: int) -> None:
     contents = [content_of(part) for part in parts]
     with writing_root(path) as out:
-        growing = _Growing(out)
+        growing, known = _Growing(out), set[str]()
         for part, content in zip(parts, contents, strict=True):
             index = growing.indices(content["variations"])
             growing.count(cutflow_of(content))
             if TREE not in tree_names(part):
                 continue  # of a file that was left out
             for columns in read_pieces(part, TREE):
+                if len(columns["variation"]) == 0:
+                    continue  # without an event the number of members of a weight variation is not known
+                known = known or set(columns)
+                _check_columns(sample, content, set(columns), known)
                 out.extend(TREE, {**columns, "variation": index[columns["variation"]]})
         joined = gathered(
             analysis,
@@ -296,6 +300,15 @@ def _join(path: Path, analysis: Analysis, sample: str, parts: Sequence[Path], th
             threads,
         )
         out.annotate({"hypotheta": json.dumps(finished(analysis, joined))})
+
+
+def _check_columns(sample: str, content: Mapping[str, Any], found: set[str], known: set[str]) -> None:
+    for name in sorted(found ^ known):
+        which = "has" if name in found else "has not"
+        raise InputFileError(
+            f"{content['files'][0]['name']}: it {which} the weight variation '{name.removeprefix('factor_')}', unlike "
+            f"other files of sample '{sample}'; name members that all have in the profile"
+        )
 
 
 def _columns(tables: list[FeatureTable], index: NDArray[np.int8]) -> dict[str, Any]:
