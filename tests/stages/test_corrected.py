@@ -460,6 +460,8 @@ def test_two_point_variations_take_other_samples(folder):
     assert both["generator_up"] == pytest.approx(both["nominal"])
     with pytest.raises(ConfigurationError, match=r"'slice' is of kind 'background'; give it kind: alternative"):
         load(folder, {"generator": {"samples": {"ttbar": "slice"}}}, slice=twice)
+    with pytest.raises(ConfigurationError, match=r"'other' stands for samples of xtt and ttbar; give each"):
+        load(folder, {"generator": {"samples": {"ttbar": "other", "signal": "other"}}}, other=other)
     with pytest.raises(ConfigurationError, match=r"systematics\.generator\.samples: there is no sample 'othe'"):
         load(folder, {"generator": {"samples": {"ttbar": "othe"}}}, other=other)
 

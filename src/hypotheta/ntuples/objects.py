@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hypotheta import units
 from hypotheta.errors import InputFileError, MissingBranchError, NonFiniteError
 from hypotheta.events import Events, flat, missing_momentum, objects
-from hypotheta.hashing import hash64, seed_of
+from hypotheta.hashing import hash64, seed_of, whole_or_bits
 from hypotheta.ntuples.factors import factor_branches, read_factors
 from hypotheta.ntuples.files import Tree, one_a_row
 from hypotheta.ntuples.schema import EventProfile, JetBranches, LeptonBranches
@@ -105,7 +105,7 @@ class EventReader:
         if not self.profile.event_id:
             return hash64(seed_of(str(self.tree.path).rpartition("/")[2]), np.arange(start, start + n))
         roles = [f"event_id.{i}" for i in range(len(self.profile.event_id))]
-        return hash64(*(self._whole(role, self._row(columns, role)) for role in roles))
+        return hash64(*(whole_or_bits(self._whole(role, self._row(columns, role))) for role in roles))
 
     def _whole(self, role: str, values: NDArray[Any]) -> NDArray[Any]:
         """Return numbers that will be used as integers; NaN would become any."""
