@@ -444,6 +444,21 @@ def test_means_and_varied_files_are_the_same_over_several_files(folder):
         features(analysis, "split", skip_bad_files=True)
 
 
+def test_the_generators_cross_section_is_the_mean_over_all_events(folder):
+    names = halves(folder, "ttbar_mtt_1000_inf")
+    sigmas, counts = (1.0, 4.0), []
+    for name, sigma in zip(names, sigmas, strict=True):
+        events, runs = columns_of(folder / name)
+        counts.append(len(events["event"]))
+        events = {k: v for k, v in events.items() if not k.startswith("n")}
+        write_root(folder / f"own_{name}", {"Events": events, "Runs": {**runs, "cross_section_pb": [sigma]}}, {})
+    files = [f"own_{name}" for name in names]
+    sample = {"process": "ttbar", "kind": "background", "cross_section_pb": "generator", "files": files}
+    assert counts[1] > 1.5 * counts[0]
+    found = tabulate(load(folder, {}, ttbar=sample)).cross_section("ttbar")
+    assert found == pytest.approx(np.average(sigmas, weights=counts))
+
+
 def test_two_point_variations_take_other_samples(folder):
     other = {"process": "ttbar", "kind": "alternative", "cross_section_pb": 16.0, "files": ["ttbar_mtt_1000_inf.root"]}
     analysis = load(folder, {"generator": {"samples": {"ttbar": "other"}}}, other=other)

@@ -286,8 +286,6 @@ def _join(path: Path, analysis: Analysis, sample: str, parts: Sequence[Path], th
             if TREE not in tree_names(part):
                 continue  # of a file that was left out
             for columns in read_pieces(part, TREE):
-                if len(columns["variation"]) == 0:
-                    continue  # without an event the number of members of a weight variation is not known
                 known = known or set(columns)
                 _check_columns(sample, content, set(columns), known)
                 out.extend(TREE, {**columns, "variation": index[columns["variation"]]})
