@@ -287,7 +287,7 @@ def _join(path: Path, analysis: Analysis, sample: str, parts: Sequence[Path], th
                 continue  # of a file that was left out
             for columns in read_pieces(part, TREE):
                 known = known or set(columns)
-                _check_columns(sample, content, set(columns), known)
+                columns = _like_nominal(sample, content, columns, known)
                 out.extend(TREE, {**columns, "variation": index[columns["variation"]]})
         joined = gathered(
             analysis,
@@ -300,13 +300,21 @@ def _join(path: Path, analysis: Analysis, sample: str, parts: Sequence[Path], th
         out.annotate({"hypotheta": json.dumps(finished(analysis, joined))})
 
 
-def _check_columns(sample: str, content: Mapping[str, Any], found: set[str], known: set[str]) -> None:
-    for name in sorted(found ^ known):
-        which = "has" if name in found else "has not"
+def _like_nominal(
+    sample: str, content: Mapping[str, Any], columns: dict[str, NDArray[Any]], known: set[str]
+) -> dict[str, NDArray[Any]]:
+    """Return columns of one file with those of the others: events varied beforehand need no weight variations."""
+    file = content["files"][0]
+    if file["source"] is not None:
+        missing = [name for name in known - columns.keys() if name.startswith("factor_")]
+        columns = {**dict.fromkeys(missing, np.ones(len(columns["variation"]))), **columns}
+    for name in sorted(columns.keys() ^ known):
+        which = "has" if name in columns else "has not"
         raise InputFileError(
-            f"{content['files'][0]['name']}: it {which} the weight variation '{name.removeprefix('factor_')}', unlike "
-            f"other files of sample '{sample}'; name members that all have in the profile"
+            f"{file['name']}: it {which} the weight variation '{name.removeprefix('factor_')}', unlike other files of "
+            f"sample '{sample}'; name members that all have in the profile"
         )
+    return columns
 
 
 def _columns(tables: list[FeatureTable], index: NDArray[np.int8]) -> dict[str, Any]:
