@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -74,28 +76,57 @@ def test_replicas_and_hessian_members_of_one_covariance_agree(covariance):
     assert replicas.T @ replicas == pytest.approx(wanted, abs=0.03 * np.trace(wanted))
 
 
-def test_eigenvectors_add_up_to_the_covariance(covariance):
+def test_all_eigenvectors_keep_the_covariance(covariance):
     wanted, mixing = covariance
     errors = np.array([1.0, 2.0, 0.5, 4.0, 3.0])
-    shifts, share = eigenvectors(mixing.T, errors, 4)
-    assert share == pytest.approx(1.0)
+    found = eigenvectors(mixing.T, errors, np.ones(5), 4)
+    shifts = found.rotation @ mixing.T
+    assert found.sigma_ratio == pytest.approx(1.0)
     assert shifts.T @ shifts == pytest.approx(wanted)
-    assert shifts[3] == pytest.approx(np.zeros(5), abs=1e-12)
-    assert ((shifts / errors).sum(axis=1) >= -1e-12).all()
-    # what one of them leaves out is what it says, in units of the errors
-    one, kept = eigenvectors(mixing.T, errors, 1)
-    whitened = np.diag(wanted) / errors**2
-    assert kept == pytest.approx(((one / errors) ** 2).sum() / whitened.sum())
-    assert 0.5 < kept < 1.0
-    # the leading one is the direction of the largest variance over the errors, not of the largest variance
-    _, vectors = np.linalg.eigh(wanted / np.outer(errors, errors))
-    assert abs(one[0] / errors @ vectors[:, -1]) == pytest.approx(np.linalg.norm(one[0] / errors))
+    assert not shifts[3].any()
+    assert ((shifts / errors).sum(axis=1) >= 0).all()
 
 
-def test_nothing_has_no_direction():
-    shifts, share = eigenvectors(np.zeros((2, 3)), np.ones(3), 2)
-    assert not shifts.any()
-    assert share == 1.0
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_the_eigenvectors_that_are_kept_cost_most_precision(covariance, n):
+    _, mixing = covariance
+    errors, signal = np.array([1.0, 2.0, 0.5, 4.0, 3.0]), np.array([0.1, 1.0, 0.0, 3.0, 0.5])
+
+    def sigma(shifts):
+        return (signal @ np.linalg.solve(np.diag(errors**2) + shifts.T @ shifts, signal)) ** -0.5
+
+    found = eigenvectors(mixing.T, errors, signal, n)
+    kept, everything = sigma(found.rotation @ mixing.T), sigma(mixing.T)
+    assert found.sigma_ratio == pytest.approx(kept / everything)
+    # no other choice of as many of them costs more
+    members, *_ = np.linalg.svd(mixing.T / errors, full_matrices=False)
+    others = [sigma(members.T[list(rows)] @ mixing.T) for rows in combinations(range(3), n)]
+    assert kept == pytest.approx(max(others))
+
+
+def test_a_large_shift_that_the_data_constrain_is_not_the_first():
+    background = 10_000 * np.exp(-np.arange(12) / 1.5) + 5
+    signal = np.linspace(0, 1, 12) ** 3
+    x, rng = np.linspace(-1, 1, 12), np.random.default_rng(1)
+    modes = np.array([np.polynomial.legendre.legval(x, [0] * k + [1]) for k in range(5)])
+    shifts = background * ((rng.normal(size=(100, 5)) * [0.002, 0.004, 0.004, 0.003, 0.001]) @ modes)
+
+    def sigma(shifts):
+        return (signal @ np.linalg.solve(np.diag(background) + shifts.T @ shifts, signal)) ** -0.5
+
+    none, everything = sigma(shifts[:0]), sigma(shifts)
+    assert everything > 1.02 * none
+    one = eigenvectors(shifts, np.sqrt(background), signal, 1)
+    assert sigma(one.rotation @ shifts) > none + 0.8 * (everything - none)
+    # one shift of all bins, bin by bin, is constrained where there are many events, and then costs next to nothing
+    by_bin = np.sqrt((shifts**2).sum(axis=0))[None]
+    assert sigma(by_bin) < none + 0.1 * (everything - none)
+
+
+def test_nothing_costs_nothing():
+    found = eigenvectors(np.zeros((2, 3)), np.ones(3), np.zeros(3), 2)
+    assert not (found.rotation @ np.zeros((2, 3))).any()
+    assert found.sigma_ratio == 1.0
 
 
 def test_bins_that_move_against_each_other_keep_their_sum():
@@ -103,6 +134,7 @@ def test_bins_that_move_against_each_other_keep_their_sum():
     members = [member(10.0, 20.0), member(12.0, 18.0)]
     up, _ = combine_members(NOMINAL, members, "hessian")
     assert up.values.sum() == pytest.approx(34.0)
-    shifts, _ = eigenvectors(deviations([m.values for m in members], "hessian"), [1.0, 1.0], 1)
-    assert abs(shifts[0]) == pytest.approx([2.0, 2.0])
-    assert shifts[0].sum() == pytest.approx(0.0, abs=1e-12)
+    shifts = deviations([m.values for m in members], "hessian")
+    found = eigenvectors(shifts, [1.0, 1.0], [0.0, 1.0], 1).rotation @ shifts
+    assert abs(found[0]) == pytest.approx([2.0, 2.0])
+    assert found[0].sum() == pytest.approx(0.0, abs=1e-12)

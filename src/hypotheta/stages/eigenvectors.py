@@ -1,6 +1,6 @@
 """Members of a weight variation, over all regions and processes, made into a few independent nuisances."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
@@ -18,8 +18,8 @@ Array = NDArray[np.float64]
 T = TypeVar("T")
 #: nominal key → variation → template
 Grouped: TypeAlias = dict[TemplateKey, dict[str, Template]]
-#: the share of the variance of a source that its eigenvectors should hold
-_ENOUGH = 0.95
+#: expected σ(μ) with the eigenvectors of a source that are kept, over that with all of them
+_ENOUGH = 0.99
 
 
 def members_of(name: str, variations: Mapping[str, T]) -> dict[str, T]:
@@ -35,10 +35,10 @@ def with_eigenvectors(
     Args:
         templates: of one θ, the members of such systematics among them.
         systematics: all of the analysis.
-        signal: the process whose template is for 1 pb: it counts as much as is about excluded.
+        signal: the process whose template is for 1 pb.
 
     Returns:
-        The templates, and a finding where the eigenvectors hold too little of the variance.
+        The templates, and a finding where the eigenvectors that are left out would matter.
 
     Raises:
         TemplateError: processes have different numbers of members.
@@ -54,18 +54,17 @@ def with_eigenvectors(
         if not members:
             continue
         shifts = systematic.size * deviations(_stacked(name, members), systematic.combine)
-        errors = np.concatenate([_errors(grouped, key, signal) for key in members])
-        found, share = eigenvectors(shifts, errors, systematic.eigenvectors)
+        found = eigenvectors(*_seen(grouped, list(members), shifts, signal), systematic.eigenvectors)
         kept = {k: t for k, t in templates.templates.items() if not k.variation.startswith(f"{name}__")}
-        for nuisance, shift in zip(systematic.nuisances(name), found, strict=True):
+        for nuisance, shift in zip(systematic.nuisances(name), found.rotation @ shifts, strict=True):
             kept |= _pair(nuisance, shift, {key: grouped[key][NOMINAL] for key in members})
         templates = TemplateSet(kept)
-        if share < _ENOUGH:
+        if found.sigma_ratio < _ENOUGH:
             message = (
-                f"systematic '{name}': its {systematic.eigenvectors} eigenvectors hold {share:.0%} of the variance; "
-                "the rest is left out: allow more of them"
+                f"systematic '{name}': with its {systematic.eigenvectors} eigenvectors σ(μ) is about "
+                f"{1 - found.sigma_ratio:.1%} smaller than with all; allow more of them"
             )
-            findings.append(Finding("variance_left_out", "warning", message, variation=name))
+            findings.append(Finding("eigenvectors_left_out", "warning", message, variation=name))
     return templates, tuple(findings)
 
 
@@ -90,21 +89,28 @@ def _pair(nuisance: str, shift: Array, nominal: Mapping[TemplateKey, Template]) 
     }
 
 
-def _errors(grouped: Grouped, key: TemplateKey, signal: str) -> Array:
-    """Return the statistical error of each bin; for the signal, over the μ = 2σ that is about excluded."""
-    errors = _background_errors(grouped, key.region, signal)
-    if key.sample != signal:
-        return errors
-    parts = [
-        found[NOMINAL].values / _background_errors(grouped, other.region, signal)
-        for other, found in grouped.items()
-        if other.sample == signal
-    ]
-    inverse = float(np.linalg.norm(np.concatenate(parts)))  # 1/σ(μ)
-    return errors * (inverse / 2.0 if inverse > 0 else 1.0)
+def _seen(grouped: Grouped, keys: Sequence[TemplateKey], shifts: Array, signal: str) -> tuple[Array, Array, Array]:
+    """Return what the data see: shifts of all processes together, (k, b), errors and signal of each bin, (b,).
+
+    The signal counts as much as is about excluded, μ = 2σ.
+    """
+    regions = list(dict.fromkeys(key.region for key in keys))
+    errors = np.concatenate([_errors(grouped, region, signal) for region in regions])
+    shape = np.concatenate([_signal(grouped, region, signal) for region in regions])
+    information = float(((shape / errors) ** 2).sum())
+    mu = 2.0 / np.sqrt(information) if information > 0 else 0.0
+    parts = np.split(shifts, np.cumsum([len(grouped[key][NOMINAL]) for key in keys])[:-1], axis=1)
+    weighted = [part * (mu if key.sample == signal else 1.0) for key, part in zip(keys, parts, strict=True)]
+    total = [sum(w for key, w in zip(keys, weighted, strict=True) if key.region == region) for region in regions]
+    return np.concatenate(total, axis=1), errors, shape
 
 
-def _background_errors(grouped: Grouped, region: str, signal: str) -> Array:
+def _signal(grouped: Grouped, region: str, signal: str) -> Array:
+    parts = {key.sample: found[NOMINAL].values for key, found in grouped.items() if key.region == region}
+    return parts.get(signal, np.zeros(len(next(iter(parts.values())))))
+
+
+def _errors(grouped: Grouped, region: str, signal: str) -> Array:
     """Return the error of the expected background in each bin, that of simulation included; 1 where there is none."""
     parts = [found[NOMINAL] for key, found in grouped.items() if key.region == region and key.sample != signal]
     variance = np.sum([part.values + part.variances for part in parts], axis=0)

@@ -1,7 +1,7 @@
 """Many templates of one source of uncertainty, as of parton densities or scales, made into nuisances.
 
 Which one do I use? `combine_members` makes one pair of templates, bin by bin: for scales, or where correlations between
-bins do not matter. `eigenvectors` makes a few independent shifts that keep the covariance of all bins.
+bins do not matter. `eigenvectors` makes a few independent nuisances that keep the covariance of all bins.
 """
 
 from collections.abc import Sequence
@@ -21,10 +21,15 @@ Combination = Literal["hessian", "hessian_pairs", "replicas", "envelope"]
 
 
 class Eigenvectors(NamedTuple):
-    """Independent shifts at +1σ, shape (k, b), and the share of the variance that they hold."""
+    """Independent nuisances out of the shifts of k members.
 
-    shifts: Floats
-    share: float
+    Args:
+        rotation: what each is made of, shape (n, k): ``rotation @ shifts`` are the shifts at +1σ.
+        sigma_ratio: expected σ(μ) with these over that with all, at most 1.
+    """
+
+    rotation: Floats
+    sigma_ratio: float
 
 
 def deviations(members: ArrayLike, how: Combination) -> Floats:
@@ -98,27 +103,31 @@ def combine_members(
     return replace(nominal, values=nominal.values + size * up), replace(nominal, values=nominal.values + size * down)
 
 
-def eigenvectors(shifts: ArrayLike, errors: ArrayLike, n: int) -> Eigenvectors:
-    """Return the n leading independent shifts of a covariance, in units of what the data can see.
+def eigenvectors(shifts: ArrayLike, errors: ArrayLike, signal: ArrayLike, n: int) -> Eigenvectors:
+    """Return the n eigenvectors of a covariance that cost most precision on μ.
 
-    With C = Σ shift shiftᵀ and E = diag(errors), they are E v √λ of the largest eigenvalues λ of E⁻¹ C E⁻¹, and add up
-    to C where n reaches its rank; further ones are 0. Signs are such that a shift's bins, over their errors, add up to
-    more than 0.
+    In units of the errors the covariance of the shifts has eigenvalues λ and eigenvectors v, and the expected data have
+    the covariance 1 + Σ λ v vᵀ. So σ(μ)⁻² = sᵀs − Σ (v·s)² λ/(1 + λ), and each eigenvector costs its own term: large
+    ones that the data constrain, or that do not look like signal, cost little. All together keep the covariance.
 
     Args:
-        shifts: shifts of b bins, over all regions and samples, shape (k, b).
-        errors: statistical error of each bin, > 0, shape (b,): where it is large, a shift matters little.
-        n: how many.
+        shifts: shifts of b bins by k members, of all processes together, shape (k, b).
+        errors: statistical error of each bin, > 0, shape (b,).
+        signal: its bins, shape (b,).
+        n: how many; where there are fewer, the rest is 0.
 
     Example:
-        >>> eigenvectors([[3.0, 0.0], [0.0, 1.0]], [1.0, 1.0], 1)
-        Eigenvectors(shifts=array([[3., 0.]]), share=0.9)
+        >>> eigenvectors([[9.0, 0.0], [0.0, 1.0]], [1.0, 1.0], [0.1, 2.0], 1).rotation
+        array([[0., 1.]])
     """
     scale = np.asarray(errors, dtype=np.float64)
-    _, size, directions = np.linalg.svd(np.asarray(shifts, dtype=np.float64) / scale, full_matrices=False)
-    found = np.zeros((n, len(scale)))
-    kept = min(n, len(size))
-    found[:kept] = size[:kept, None] * directions[:kept]
-    found *= np.where(found.sum(axis=1) < 0, -1.0, 1.0)[:, None]
-    variance = float((size**2).sum())
-    return Eigenvectors(found * scale, float((size[:kept] ** 2).sum()) / variance if variance > 0 else 1.0)
+    members, size, directions = np.linalg.svd(np.asarray(shifts, dtype=np.float64) / scale, full_matrices=False)
+    wanted = np.asarray(signal, dtype=np.float64) / scale
+    cost = (directions @ wanted) ** 2 * size**2 / (1.0 + size**2)
+    chosen = np.lexsort((-size, -cost))[:n]
+    rotation = np.zeros((n, len(members)))
+    signs = np.where(directions[chosen].sum(axis=1) < 0, -1.0, 1.0)
+    rotation[: len(chosen)] = signs[:, None] * members.T[chosen]
+    total = float(wanted @ wanted)
+    left, kept = total - float(cost.sum()), total - float(cost[chosen].sum())
+    return Eigenvectors(rotation, float(np.sqrt(max(left, 0.0) / kept)) if kept > 0 else 1.0)
