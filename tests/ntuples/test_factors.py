@@ -132,6 +132,21 @@ def test_rules_that_make_no_sense(rule, words):
         WeightVariation(**rule)
 
 
+@pytest.mark.parametrize(
+    ("rule", "warned"),
+    [
+        ({"branches": {"Jet_pt": "Jet_pt_up"}}, True),
+        ({"branches": {"Jet_pt": "Jet_pt_up", "MET_pt": "MET_pt_up"}}, False),
+        ({"branches": {"Electron_pt": "Electron_pt_up"}}, False),
+        ({"tree": "Shifted", "branches": {"Jet_pt": "Jet_pt_up"}}, False),
+    ],
+)
+def test_jets_that_move_without_the_missing_momentum_are_told(caplog, rule, warned):
+    raw = NANOAOD.model_dump() | {"variations": {"jes_up": rule}}
+    type(NANOAOD).model_validate(raw).varied("jes_up")
+    assert ("variation 'jes_up' replaces Jet_pt, but not the missing momentum" in caplog.text) == warned
+
+
 def test_branches_that_replace_others(tmp_path, columns):
     varied = {"Jet_pt_up": columns["Jet_pt"] * np.float32(2), "MET_pt_up": columns["MET_pt"] * np.float32(3)}
     write_root(

@@ -5,6 +5,7 @@ of a vector branch (the nominal one of many weights, the only missing momentum o
 a mass or a charge, it may stand in place of a branch.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, TypeAlias
@@ -48,6 +49,7 @@ Slots = Annotated[
     BeforeValidator(lambda values: [str(v) for v in values] if isinstance(values, list | tuple) else values),
 ]
 
+_LOG = logging.getLogger(__name__)
 _MOST_MEMBERS = 10_000
 #: what a four-momentum may be made of
 _MOMENTA = (("pt", "eta", "phi", "mass"), ("pt", "eta", "phi", "energy"), ("px", "py", "pz", "energy"))
@@ -339,8 +341,20 @@ class EventProfile(_Strict):
             raise ConfigurationError(
                 f"variations.{name}: the profile reads no branch '{branch}' that could be replaced"
             )
+        self._warn_of_missing_momentum(name, rule)
         own = {"runs": self.runs, "weights": self.weights, "tree": rule.tree or self.tree}
         return EventProfile.model_validate({**content, **own})
+
+    def _warn_of_missing_momentum(self, name: str, rule: Replacement) -> None:
+        momenta = {n for role in self.jets.roles("jets", self.jets.parts) for n in role.names}
+        met = {branch for one in self.met for branch in one.pair.values()}
+        follows = any(one.recoil_radius is not None for one in self.met)
+        if rule.tree is None and momenta & rule.branches.keys() and not met & rule.branches.keys() and not follows:
+            _LOG.warning(
+                "variation '%s' replaces %s, but not the missing momentum, which then does not follow the jets; name "
+                "its varied branches, too",
+                *(name, " and ".join(sorted(momenta & rule.branches.keys()))),
+            )
 
 
 def _renamed(node: Any, names: Mapping[str, str], replaced: set[str]) -> Any:
