@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from hypotheta.hashing import folds, hash64, normal, seed_of, uniform
+from hypotheta.hashing import folds, hash64, normal, seed_of, uniform, whole_or_bits
 
 EVENTS = np.arange(20_000)
 
@@ -25,6 +25,15 @@ def test_numbers_are_uniform_normal_and_uncorrelated():
     assert kstest(normal(1, EVENTS, 3), "norm").pvalue > 1e-3
     assert abs(np.corrcoef(normal(1, EVENTS, 0), normal(1, EVENTS, 1))[0, 1]) < 0.03
     assert abs(np.corrcoef(normal(1, EVENTS), normal(2, EVENTS))[0, 1]) < 0.03
+
+
+def test_event_numbers_are_the_same_in_any_branch_and_no_decimal_is_cut_off():
+    numbers = np.array([2**24, 2**24 + 1, 2**53 - 1, 0])
+    assert np.array_equal(hash64(whole_or_bits(numbers.astype(np.float64))), hash64(numbers))
+    assert len(np.unique(hash64(whole_or_bits(np.array([0.1, 0.2, -0.3, -1.0]))))) == 4
+    large = np.array([2**63 + 1, 2**63 + 2], dtype=np.uint64)
+    assert whole_or_bits(large) is large
+    assert np.array_equal(whole_or_bits(np.float32([0.1])), whole_or_bits(np.float64(np.float32([0.1]))))
 
 
 def test_keys_are_ordered_and_broadcast():

@@ -25,6 +25,7 @@ def path(tmp_path, columns):
     extra = {
         "LHEScaleWeight": ak.from_regular(ak.Array(weights), axis=1),
         "ragged": ak.unflatten(np.ones(2 * n - 1), [1, *[2] * (n - 1)]),
+        "unfilled": ak.unflatten(np.ones(0), np.zeros(n, dtype=int)),
         "w_up": columns["genWeight"] * 1.1,
         "w_down": columns["genWeight"] * 0.8,
     }
@@ -58,6 +59,36 @@ def test_members_and_pairs(path):
     assert read(path, profile) == {}
 
 
+def test_a_range_of_members(path):
+    found = read(path, with_weights(some={"branch": "LHEScaleWeight", "members": "2-4"}), "some")
+    assert [pair[0] for pair in found.values()] == [pytest.approx(path[1][:, i]) for i in (2, 3, 4)]
+
+
+def test_weights_of_nanoaod_are_those_of_its_documentation():
+    rules = NANOAOD.weights
+    # (μ_R, μ_F) in the order of the branch: the outer loop is that of μ_R
+    pairs = [(r, f) for r in (0.5, 1, 2) for f in (0.5, 1, 2)]
+    left_out = {(0.5, 2), (2, 0.5), (1, 1)}
+    assert {pairs[i] for i in rules["scale"].members} == set(pairs) - left_out
+    assert rules["pdf"].members == tuple(range(101))
+    assert (rules["alpha_s"].down, rules["alpha_s"].up) == (101, 102)
+
+
+def test_weight_on_an_event_whose_nominal_weight_is_zero_is_no_factor(tmp_path, columns):
+    weight = np.asarray(columns["genWeight"]).copy()
+    weight[2] = 0.0
+    profile = with_weights(own={"up": "w_up", "down": "w_down", "relative": False})
+    sides = {"w_up": 1.1 * weight, "w_down": 0.9 * weight}
+    write_root(tmp_path / "a.root", {"Events": columns | {"genWeight": weight} | sides}, {})
+    assert read((tmp_path / "a.root",), profile, "own")["own"][0][2] == 1.0
+    sides["w_up"][2] = 0.3
+    write_root(tmp_path / "b.root", {"Events": columns | {"genWeight": weight} | sides}, {})
+    with pytest.raises(
+        InputFileError, match=r"b\.root: variation 'w_up' gives weight to 1 events whose nominal weight"
+    ):
+        read((tmp_path / "b.root",), profile, "own")
+
+
 def test_means_over_all_events_are_those_of_the_runs(path):
     profile = with_weights(scale={"branch": "LHEScaleWeight", "members": [0, 8], "sums": "LHEScaleSumw"})
     means, total = mean_factors(path[0], profile, "scale")
@@ -74,6 +105,11 @@ def test_what_a_file_has_not_is_said(path):
         read(path, with_weights(s={"branch": "LHEScaleWeight", "members": [9]}), "s")
     with pytest.raises(InputFileError, match=r"'ragged' has 1 to 2 members; without a fixed number"):
         read(path, with_weights(s={"branch": "ragged", "members": "all"}), "s")
+    # a vector of another length has another order
+    with pytest.raises(InputFileError, match=r"'LHEScaleWeight' has 9 members, the profile knows the order of 4; corr"):
+        read(path, with_weights(s={"branch": "LHEScaleWeight", "up": 0, "down": 2, "length": 4}), "s")
+    with pytest.raises(InputFileError, match=r"'unfilled' is empty, these weights were not filled; restrict the proc"):
+        read(path, with_weights(s={"branch": "unfilled", "members": "all"}), "s")
 
 
 @pytest.mark.parametrize(
@@ -85,12 +121,30 @@ def test_what_a_file_has_not_is_said(path):
         ({"members": "all"}, "branch: a number is a member of a vector"),
         ({"up": 1, "down": "w"}, "branch: a number is a member of a vector"),
         ({"up": "a", "down": "b", "sums": "s"}, "sums: it has one number a member"),
+        ({"up": "a", "down": "b", "length": 4}, "length: it has one number a member"),
         ({"branch": "w", "members": [-1]}, "greater than or equal to 0"),
+        ({"branch": "w", "members": "3-1"}, "'3-1' is no range of members; write FIRST-LAST, as 0-100"),
+        ({"branch": "w", "members": "some"}, "'some' is no range of members"),
     ],
 )
 def test_rules_that_make_no_sense(rule, words):
     with pytest.raises(ValidationError, match=words):
         WeightVariation(**rule)
+
+
+@pytest.mark.parametrize(
+    ("rule", "warned"),
+    [
+        ({"branches": {"Jet_pt": "Jet_pt_up"}}, True),
+        ({"branches": {"Jet_pt": "Jet_pt_up", "MET_pt": "MET_pt_up"}}, False),
+        ({"branches": {"Electron_pt": "Electron_pt_up"}}, False),
+        ({"tree": "Shifted", "branches": {"Jet_pt": "Jet_pt_up"}}, False),
+    ],
+)
+def test_jets_that_move_without_the_missing_momentum_are_told(caplog, rule, warned):
+    raw = NANOAOD.model_dump() | {"variations": {"jes_up": rule}}
+    type(NANOAOD).model_validate(raw).varied("jes_up")
+    assert ("variation 'jes_up' replaces Jet_pt, but not the missing momentum" in caplog.text) == warned
 
 
 def test_branches_that_replace_others(tmp_path, columns):

@@ -265,21 +265,33 @@ def test_a_tagger_of_probabilities(tmp_path, events):
     assert not flat(read.jets.btag)[0]
 
 
-def test_a_soft_term_recoils_against_leptons_and_jets_away_from_them(tmp_path, events):
+@pytest.mark.parametrize(
+    ("pt", "flavour", "jets_left_out", "lepton_counts"),
+    [
+        (40.0, 13, [1], True),  # the second jet is this muon
+        (40.0, 11, [1], True),
+        (5.0, 13, [], True),  # a muon in a b jet, whose calorimeter energy is still there
+        (5.0, 11, [], False),  # an electron in a jet is counted with it
+    ],
+)
+def test_a_soft_term_recoils_against_everything_once(tmp_path, events, pt, flavour, jets_left_out, lepton_counts):
     one = events[:1]
     jets = {"pt": [[50.0, 30.0, 20.0]], "eta": [[0.0, 1.0, 0.0]], "phi": [[0.0, 1.5, 3.1]], "mass": [[5.0, 3.0, 2.0]]}
-    muon = {"pt": [[40.0]], "eta": [[1.1]], "phi": [[1.4]], "mass": [[0.1]], "charge": [[1]]}  # within the second jet
+    muon = {"pt": [[pt]], "eta": [[1.1]], "phi": [[1.4]], "mass": [[0.1]], "charge": [[1]]}  # within the second jet
     columns = {k: v[:1] for k, v in nanoaod(one).items() if not k.startswith(("Jet", "Electron", "Muon"))}
     columns |= {f"Jet_{name}": ak.Array(values) for name, values in jets.items()}
     columns |= {"Jet_btag": ak.Array([[0, 0, 0]]), "soft_x": np.array([3.0]), "soft_y": np.array([-4.0])}
     columns |= {f"Muon_{name}": ak.Array(values) for name, values in muon.items()}
     write_root(tmp_path / "a.root", {"Events": columns})
     (tmp_path / "mine.yaml").write_text(
-        "extends: nanoaod\nmet: [{px: soft_x, py: soft_y, recoil_radius: 0.4}]\nleptons:\n  - {flavour: 13, "
+        "extends: nanoaod\nmet: [{px: soft_x, py: soft_y, recoil_radius: 0.4}]\nleptons:\n"
+        f"  - {{flavour: {flavour}, "
         "pt: Muon_pt, eta: Muon_eta, phi: Muon_phi, mass: Muon_mass, charge: Muon_charge}\n"
     )
     (read,) = read_events(tmp_path / "a.root", load_profile("mine.yaml", tmp_path))
-    x = 3.0 - 50.0 - 20.0 * np.cos(3.1) - 40.0 * np.cos(1.4)
-    y = -4.0 - 20.0 * np.sin(3.1) - 40.0 * np.sin(1.4)
+    momenta = [p for i, p in enumerate([(50.0, 0.0), (30.0, 1.5), (20.0, 3.1)]) if i not in jets_left_out]
+    momenta += [(pt, 1.4)] if lepton_counts else []
+    x = 3.0 - sum(p * np.cos(phi) for p, phi in momenta)
+    y = -4.0 - sum(p * np.sin(phi) for p, phi in momenta)
     assert ak.to_list(read.met.pt) == pytest.approx([np.hypot(x, y)])
     assert ak.to_list(read.met.phi) == pytest.approx([np.arctan2(y, x)])

@@ -16,6 +16,7 @@ from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.builder import TemplateBuilder
 from hypotheta.stages.features import features, features_of_file, join_features
+from hypotheta.stages.fit import fit_options
 from hypotheta.stages.inputs import input_files
 from hypotheta.stages.store import Store
 
@@ -86,6 +87,7 @@ def folder(tmp_path_factory):
     profile = yaml.safe_load((ROOT / "src/hypotheta/ntuples/profiles/nanoaod.yaml").read_text())
     for rule in profile["weights"].values():
         rule.pop("sums")
+    profile["weights"]["pdf"]["members"] = "all"
     names = ("Jet_pt", "Jet_mass", "MET_pt", "MET_phi")
     profile["variations"] = {
         "branches_up": {"branches": {k: f"{k}_up" for k in names}},
@@ -97,7 +99,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def load(folder, systematics, *, corrections=None, skim="", **samples):
+def load(folder, systematics, *, corrections=None, skim="", normalisations=None, **samples):
     """Return an analysis of one signal and one background without classifiers."""
     varied = {"files_up": ["xtt_m1000_up.root"], "files_down": ["xtt_m1000_up.root"]}
     background = {
@@ -114,6 +116,7 @@ def load(folder, systematics, *, corrections=None, skim="", **samples):
         "profile": "mine.yaml",
         "processes": {"xtt": {"label": "X"}, "ttbar": {"label": "tt"}},
         "samples": {"signal": signal, "ttbar": background, **samples},
+        "normalisations": normalisations or {},
     }
     (folder / "samples.yaml").write_text(yaml.safe_dump(catalogue))
     config = {
@@ -141,7 +144,7 @@ def templates(analysis):
     """Return variation → values of the background's signal region, and the workspace's modifiers."""
     builder, theta = TemplateBuilder(analysis), ThetaPoint({"mass": 1000})
     built = builder.build("observable", theta)
-    filled = builder._fill("observable", theta, built.bins, False)
+    filled, _ = builder._fill("observable", theta, built.bins, False)
     keys = [key for key in filled.templates if (key.region, key.sample) == ("sr", "ttbar")]
     names = {m["name"] for c in built.workspace.spec["channels"] for s in c["samples"] for m in s["modifiers"]}
     return {key.variation: filled.templates[key].values for key in keys}, names
@@ -187,7 +190,7 @@ def test_scale_factors_correct_the_weights(folder):
 
 
 def test_theory_weights_are_normalised_and_combined(folder):
-    systematics = {"pdf": {"weight": "pdf", "combine": "rms"}, "isr": {"weight": "isr"}}
+    systematics = {"pdf": {"weight": "pdf", "combine": "replicas"}, "isr": {"weight": "isr"}}
     analysis = load(folder, systematics)
     store = tabulate(analysis)
     table = store.table("ttbar")
@@ -206,10 +209,145 @@ def test_theory_weights_are_normalised_and_combined(folder):
         inside = np.clip(values, edges[0], np.nextafter(edges[-1], 0))
         return np.histogram(inside, edges, weights=weight[chosen])[0]
 
-    shifts = [filled(table.weight * table.factors[f"pdf__{i}"][0]) - filled(table.weight) for i in range(MEMBERS)]
-    rms = np.sqrt(np.mean(np.square(shifts), axis=0))
-    assert found["pdf_up"] == pytest.approx(found["nominal"] + rms, rel=1e-5)
-    assert found["pdf_down"] == pytest.approx(found["nominal"] - rms, rel=1e-5)
+    members = [filled(table.weight * table.factors[f"pdf__{i}"][0]) for i in range(MEMBERS)]
+    spread = np.std(members[1:], axis=0, ddof=1)  # the first is the central one
+    assert found["pdf_up"] == pytest.approx(found["nominal"] + spread, rel=1e-5)
+    assert found["pdf_down"] == pytest.approx(found["nominal"] - spread, rel=1e-5)
+
+
+def test_size_scales_the_shifts(folder):
+    events, runs = columns_of(folder / "ttbar_mtt_1000_inf.root")
+    tilt = np.where(np.asarray(events["MET_pt"]) > 60, 1.2, 0.9)
+    events["PSWeight"] = ak.from_regular(ak.Array(np.stack([tilt, tilt, 1 / tilt, 1 / tilt], axis=1)))
+    events = {k: v for k, v in events.items() if not k.startswith("n")}
+    write_root(folder / "tilted.root", {"Events": events, "Runs": runs}, {})
+    tilted = {"process": "ttbar", "kind": "background", "cross_section_pb": 8.0, "files": ["tilted.root"]}
+    systematics = {
+        "pdf": {"weight": "pdf", "combine": "hessian"},
+        "pdf90": {"weight": "pdf", "combine": "hessian", "size": 1 / 1.645},
+        "isr": {"weight": "isr"},
+        "less": {"weight": "isr", "size": 0.5},
+    }
+    analysis = load(folder, systematics, ttbar=tilted)
+    tabulate(analysis)
+    found, _ = templates(analysis)
+    for whole, part, size in (("pdf", "pdf90", 1 / 1.645), ("isr", "less", 0.5)):
+        for side in ("up", "down"):
+            shift = found[f"{whole}_{side}"] - found["nominal"]
+            assert np.abs(shift).max() > 0
+            assert found[f"{part}_{side}"] - found["nominal"] == pytest.approx(size * shift, abs=1e-9)
+
+
+def test_eigenvectors_keep_the_covariance_of_all_bins(folder):
+    source = {"weight": "pdf", "combine": "hessian"}
+    analysis = load(folder, {"pdf": source, "vectors": {**source, "eigenvectors": MEMBERS - 1, "size": 2.0}})
+    store, theta = tabulate(analysis), ThetaPoint({"mass": 1000})
+    builder = TemplateBuilder(analysis)
+    built = builder.build("observable", theta)
+    filled, findings = builder._fill("observable", theta, built.bins, False)
+    assert findings == ()
+    names = {m["name"] for c in built.workspace.spec["channels"] for s in c["samples"] for m in s["modifiers"]}
+    assert {"pdf", "vectors_1", "vectors_2", "vectors_3"} <= names
+    assert not names & {"vectors", "vectors_4"}
+
+    def every(variation):
+        keys = [k for k in filled.templates if k.variation == "nominal"]
+        return np.concatenate([filled.templates[k._replace(variation=variation)].values for k in keys])
+
+    def members():
+        for i in range(MEMBERS):
+            rows = []
+            for key in (k for k in filled.templates if k.variation == "nominal"):
+                sample = "ttbar" if key.sample == "ttbar" else "signal"
+                table = store.table(sample)
+                scale = 1.0 if sample == "ttbar" else 1.0 / store.signal_cross_section(theta)
+                inside = table.region == table.regions.index(key.region)
+                edges, values = built.bins[key.region].edges, table.column("mwwbb")[inside].astype(float)
+                values = np.clip(values, edges[0], np.nextafter(edges[-1], 0))
+                weight = scale * table.weight[inside] * table.factors[f"pdf__{i}"][0][inside]
+                rows.append(np.histogram(values, edges, weights=weight)[0])
+            yield np.concatenate(rows)
+
+    varied = np.array(list(members()))
+    wanted = (varied[1:] - varied[0]).T @ (varied[1:] - varied[0])
+    shifts = np.array([every(f"vectors_{i}_up") - every("nominal") for i in (1, 2, 3)])
+    assert shifts.T @ shifts == pytest.approx(4.0 * wanted, rel=1e-4, abs=1e-6 * wanted.max())
+    assert every("vectors_1_down") == pytest.approx(2 * every("nominal") - every("vectors_1_up"))
+    # bin by bin all of it is one shift up, so that the yield moves by the sum
+    assert (every("pdf_up") - every("nominal") >= 0).all()
+    fewer = load(folder, {"vectors": {**source, "eigenvectors": 1, "group": "theory"}})
+    assert fit_options(fewer).groups["vectors_1"] == "theory"
+    assert fit_options(analysis).groups["vectors_3"] == "vectors"
+
+
+def test_slices_share_the_mean_as_they_share_the_cross_section(folder):
+    def factor(name, value):
+        events, runs = columns_of(folder / "ttbar_mtt_1000_inf.root")
+        events = {k: v for k, v in events.items() if not k.startswith("n")}
+        weights = np.full((len(events["event"]), 4), value)
+        events["PSWeight"] = ak.from_regular(ak.Array(weights))
+        write_root(folder / name, {"Events": events, "Runs": runs}, {})
+        one = {"process": "ttbar", "kind": "background", "files": [name], "normalisation": "tt"}
+        return {**one, "cross_section_pb": 3.0 if value > 1 else 1.0}
+
+    shared = {"tt": {"total_cross_section_pb": 8.0}}
+    slices = {"ttbar": factor("high.root", 1.5), "slice": factor("low.root", 0.5)}
+    analysis = load(folder, {"isr": {"weight": "isr"}}, normalisations=shared, **slices)
+    store = tabulate(analysis)
+    # mean over both: (3 · 1.5 + 1 · 0.5) / 4 = 1.25; the total stays, events move between the slices
+    assert store.table("ttbar").factors["isr"][0] == pytest.approx(1.2)
+    assert store.table("slice").factors["isr"][0] == pytest.approx(0.4)
+    before, after = 0.0, 0.0
+    for name in ("ttbar", "slice"):
+        before += store.expected_events(name)
+        after += store.expected_events(name) * store.table(name).factors["isr"][0][0]
+    assert after == pytest.approx(before)
+    assert store.table("signal").factors["isr"][0] == pytest.approx(1.0)  # limits are on σ·B
+
+
+def test_an_alternative_needs_no_weights_of_the_nominal_generator(folder):
+    events, runs = columns_of(folder / "ttbar_mtt_1000_inf.root")
+    events = {k: v for k, v in events.items() if (not k.startswith("n") and "Weight" not in k) or k == "genWeight"}
+    write_root(folder / "other_generator.root", {"Events": events, "Runs": runs}, {})
+    other = {"process": "ttbar", "kind": "alternative", "cross_section_pb": 8.0, "files": ["other_generator.root"]}
+    two = {"generator": {"samples": {"ttbar": "other"}}, "isr": {"weight": "isr", "processes": ["ttbar"]}}
+    analysis = load(folder, two, other=other)
+    tabulate(analysis)
+    found, _ = templates(analysis)
+    assert found["generator_up"] == pytest.approx(found["nominal"])
+
+
+def test_weights_that_were_not_filled_are_said(folder):
+    events, runs = columns_of(folder / "ttbar_mtt_1000_inf.root")
+    events = {k: v for k, v in events.items() if not k.startswith("n")}
+    events["PSWeight"] = ak.from_regular(ak.Array(np.zeros((len(events["event"]), 4))))
+    write_root(folder / "zero.root", {"Events": events, "Runs": runs}, {})
+    zero = {"process": "ttbar", "kind": "background", "cross_section_pb": 8.0, "files": ["zero.root"]}
+    with pytest.raises(
+        InputFileError, match=r"zero\.root: the mean of the weight variation 'isr' .* is 0; these weights"
+    ):
+        features(load(folder, {"isr": {"weight": "isr"}}, ttbar=zero), "ttbar")
+
+
+def test_files_with_other_members_are_said(folder):
+    names = halves(folder, "ttbar_mtt_1000_inf")
+    for name, kept in zip(names, (4, 3), strict=True):
+        events, runs = columns_of(folder / name)
+        events = {k: v for k, v in events.items() if not k.startswith("n")}
+        events["LHEPdfWeight"] = events["LHEPdfWeight"][:, :kept]
+        write_root(folder / f"other_{name}", {"Events": events, "Runs": runs}, {})
+    none = {k: v[:0] for k, v in events.items()}
+    write_root(folder / "none.root", {"Events": none, "Runs": {**runs, "genEventSumw": np.zeros(1)}}, {})
+    systematics = {"pdf": {"weight": "pdf", "combine": "replicas"}}
+    one = {"process": "ttbar", "kind": "background", "cross_section_pb": 8.0}
+    whole = load(folder, systematics, ttbar={**one, "files": ["none.root", names[0]]})
+    features(whole, "ttbar")  # a file without events is as good as any
+    assert "pdf__3" in Store(whole).table("ttbar").factors
+    both = load(folder, systematics, ttbar={**one, "files": [f"other_{name}" for name in names]})
+    with pytest.raises(
+        InputFileError, match=r"other_.*_part1\.root: it has not the weight variation 'pdf__3_up', unlike"
+    ):
+        features(both, "ttbar")
 
 
 def test_members_without_a_rule_are_refused(folder):
@@ -224,7 +362,7 @@ def test_samples_of_a_process_must_have_the_same_members(folder):
     events["LHEPdfWeight"] = events["LHEPdfWeight"][:, :2]
     write_root(folder / "fewer.root", {"Events": events, "Runs": runs}, {})
     fewer = {"process": "ttbar", "kind": "background", "cross_section_pb": 1.0, "files": ["fewer.root"]}
-    analysis = load(folder, {"pdf": {"weight": "pdf", "combine": "rms"}}, fewer=fewer)
+    analysis = load(folder, {"pdf": {"weight": "pdf", "combine": "replicas"}}, fewer=fewer)
     tabulate(analysis)
     with pytest.raises(
         TemplateError, match=r"systematics\.pdf: sample 'fewer' has no 'pdf__2', which 'ttbar' of the same"
@@ -250,18 +388,16 @@ def halves(folder, name):
 
 
 def test_means_and_varied_files_are_the_same_over_several_files(folder):
-    systematics = {"pdf": {"weight": "pdf", "combine": "rms"}, "isr": {"weight": "isr"}, "file": {"ntuple": "files"}}
+    systematics = {
+        "pdf": {"weight": "pdf", "combine": "replicas"},
+        "isr": {"weight": "isr"},
+        "file": {"ntuple": "files"},
+    }
     files, varied = halves(folder, "ttbar_mtt_1000_inf"), halves(folder, "ttbar_mtt_1000_inf_up")
-    for name in varied:  # a varied file brings the weights, too
+    for name in varied:  # a varied file need not bring the weights
         events, runs = columns_of(folder / name)
-        extra = {
-            "LHEPdfWeight": np.ones((len(events["event"]), MEMBERS)),
-            "PSWeight": np.ones((len(events["event"]), 4)),
-        }
-        events = {k: v for k, v in events.items() if not k.startswith("n")}
-        write_root(
-            folder / name, {"Events": events | {k: ak.from_regular(v) for k, v in extra.items()}, "Runs": runs}, {}
-        )
+        events = {k: v for k, v in events.items() if not k.startswith("n") and k not in ("LHEPdfWeight", "PSWeight")}
+        write_root(folder / name, {"Events": events, "Runs": runs}, {})
     background = {"process": "ttbar", "kind": "background", "cross_section_pb": 8.0, "files": files}
     both = {"files_up": varied, "files_down": varied[1:]}
     analysis = load(folder, systematics, split={**background, "variations": both})
@@ -298,6 +434,21 @@ def test_means_and_varied_files_are_the_same_over_several_files(folder):
         features(analysis, "split", skip_bad_files=True)
 
 
+def test_the_generators_cross_section_is_the_mean_over_all_events(folder):
+    names = halves(folder, "ttbar_mtt_1000_inf")
+    sigmas, counts = (1.0, 4.0), []
+    for name, sigma in zip(names, sigmas, strict=True):
+        events, runs = columns_of(folder / name)
+        counts.append(len(events["event"]))
+        events = {k: v for k, v in events.items() if not k.startswith("n")}
+        write_root(folder / f"own_{name}", {"Events": events, "Runs": {**runs, "cross_section_pb": [sigma]}}, {})
+    files = [f"own_{name}" for name in names]
+    sample = {"process": "ttbar", "kind": "background", "cross_section_pb": "generator", "files": files}
+    assert counts[1] > 1.5 * counts[0]
+    found = tabulate(load(folder, {}, ttbar=sample)).cross_section("ttbar")
+    assert found == pytest.approx(np.average(sigmas, weights=counts))
+
+
 def test_two_point_variations_take_other_samples(folder):
     other = {"process": "ttbar", "kind": "alternative", "cross_section_pb": 16.0, "files": ["ttbar_mtt_1000_inf.root"]}
     analysis = load(folder, {"generator": {"samples": {"ttbar": "other"}}}, other=other)
@@ -314,6 +465,8 @@ def test_two_point_variations_take_other_samples(folder):
     assert both["generator_up"] == pytest.approx(both["nominal"])
     with pytest.raises(ConfigurationError, match=r"'slice' is of kind 'background'; give it kind: alternative"):
         load(folder, {"generator": {"samples": {"ttbar": "slice"}}}, slice=twice)
+    with pytest.raises(ConfigurationError, match=r"'other' stands for samples of xtt and ttbar; give each"):
+        load(folder, {"generator": {"samples": {"ttbar": "other", "signal": "other"}}}, other=other)
     with pytest.raises(ConfigurationError, match=r"systematics\.generator\.samples: there is no sample 'othe'"):
         load(folder, {"generator": {"samples": {"ttbar": "othe"}}}, other=other)
 
@@ -323,7 +476,10 @@ def test_two_point_variations_take_other_samples(folder):
     [
         ({"ntuple": "x", "weight": "y"}, "give exactly one of parameter, object, weight, ntuple, samples"),
         ({"ntuple": "x", "up": 1.0}, "up, down: they belong to a parameter or an object variation, not to ntuple"),
-        ({"object": "jet_energy_scale", "up": 1.0, "combine": "rms"}, "combine: it belongs to a weight variation"),
+        ({"object": "jet_energy_scale", "up": 1.0, "combine": "replicas"}, "combine: it belongs to a weight variation"),
+        ({"ntuple": "x", "size": 2.0}, "size: it belongs to a weight variation; give others another up and down"),
+        ({"weight": "pdf", "eigenvectors": 2}, "eigenvectors: give combine as well, hessian, hessian_pairs or repl"),
+        ({"weight": "pdf", "combine": "envelope", "eigenvectors": 2}, "eigenvectors: give combine as well"),
         ({"object": "jet_energy_scal", "up": 1.0}, "there is no object variation 'jet_energy_scal'"),
     ],
 )

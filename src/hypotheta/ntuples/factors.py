@@ -77,6 +77,8 @@ def _branches(rule: WeightVariation) -> list[str]:
 def _pairs(
     tree: Tree, name: str, rule: WeightVariation, columns: Mapping[str, ak.Array], weight: Float
 ) -> Iterator[tuple[str, Pair]]:
+    if rule.length is not None:
+        _check_length(tree, rule, columns)
     if rule.members is None:
         yield name, (_factor(tree, rule, rule.up, columns, weight), _factor(tree, rule, rule.down, columns, weight))
         return
@@ -86,6 +88,17 @@ def _pairs(
         yield f"{name}__{i}", (factor, factor)
 
 
+def _check_length(tree: Tree, rule: WeightVariation, columns: Mapping[str, ak.Array]) -> None:
+    """Refuse vectors in which a member would be another one than the profile means."""
+    lengths = ak.to_numpy(ak.num(columns[str(rule.branch)], axis=1))
+    other = lengths[lengths != rule.length]
+    if len(other):
+        raise InputFileError(
+            f"{tree.path}: branch '{rule.branch}' has {other[0]} members, the profile knows the order of "
+            f"{rule.length}; correct the profile's weights"
+        )
+
+
 def _width(tree: Tree, branch: str, columns: Mapping[str, ak.Array]) -> int:
     """Return the length of the vectors, which all events share."""
     lengths = ak.to_numpy(ak.num(columns[branch], axis=1))
@@ -93,6 +106,11 @@ def _width(tree: Tree, branch: str, columns: Mapping[str, ak.Array]) -> int:
         raise InputFileError(
             f"{tree.path}: branch '{branch}' has {lengths.min()} to {lengths.max()} members; without a fixed number "
             "they are no variations; correct the profile's weights"
+        )
+    if len(lengths) and lengths[0] == 0:
+        raise InputFileError(
+            f"{tree.path}: branch '{branch}' is empty, these weights were not filled; restrict the processes of the "
+            "systematic that takes them"
         )
     return int(lengths[0]) if len(lengths) else 0
 
@@ -109,4 +127,12 @@ def _factor(tree: Tree, rule: WeightVariation, side: Any, columns: Mapping[str, 
                 "correct the profile's weights"
             )
         values = ak.to_numpy(vector[:, side]).astype(np.float64)
-    return values if rule.relative else np.divide(values, weight, out=np.ones_like(values), where=weight != 0)
+    if rule.relative:
+        return values
+    lost = (weight == 0) & (values != 0)
+    if lost.any():
+        raise InputFileError(
+            f"{tree.path}: variation '{side}' gives weight to {int(lost.sum())} events whose nominal weight is 0, "
+            "which no factor can; bring it as events varied beforehand (variations of the profile), or remove them"
+        )
+    return np.divide(values, weight, out=np.ones_like(values), where=weight != 0)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hypotheta.catalogue import Location
 from hypotheta.errors import InputFileError, MissingBranchError, NonFiniteError, closest
-from hypotheta.hashing import hash64, seed_of
+from hypotheta.hashing import hash64, seed_of, whole_or_bits
 from hypotheta.ntuples.files import Tree, one_a_row, opened
 from hypotheta.ntuples.schema import FeatureProfile
 
@@ -112,7 +112,7 @@ def read_features(
             f"{path}: leaf '{target}' must be 1 (signal) or 0 (background), it is also {label.max():g}"
         )
     if event_id:
-        number = hash64(*(_bits(leaves[name]) for name in event_id))
+        number = hash64(*(whole_or_bits(leaves[name]) for name in event_id))
     else:
         number = hash64(seed_of(str(path).rpartition("/")[2]), np.arange(start, start + n))
     return FeatureColumns(
@@ -160,11 +160,6 @@ def _check_finite(path: Location, name: str, values: NDArray[Any], *, remedy: st
             f"(first: row {int(np.argmin(finite))}); correct the ntuple"
             + (remedy if np.isnan(values[~finite]).all() else "")
         )
-
-
-def _bits(values: NDArray[Any]) -> NDArray[Any]:
-    """Return numbers to hash: a leaf of decimals by its bit patterns."""
-    return values.astype(np.float32).view(np.uint32) if values.dtype.kind == "f" else values
 
 
 def _six_digits(values: NDArray[Any]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hypotheta import units
 from hypotheta.errors import InputFileError, MissingBranchError, NonFiniteError
 from hypotheta.events import Events, flat, missing_momentum, objects
-from hypotheta.hashing import hash64, seed_of
+from hypotheta.hashing import hash64, seed_of, whole_or_bits
 from hypotheta.ntuples.factors import factor_branches, read_factors
 from hypotheta.ntuples.files import Tree, one_a_row
 from hypotheta.ntuples.schema import EventProfile, JetBranches, LeptonBranches
@@ -23,6 +23,8 @@ Columns = Mapping[str, ak.Array]
 #: a median jet pt beyond these (GeV) is a mistake of units at any collider; so many jets tell
 _MEDIAN_RANGE = (0.5, 5000.0)
 _JETS_THAT_TELL = 20
+#: a jet is a lepton where that makes so much of its pt; one with less in it is a jet with a lepton inside
+_MOST_OF_JET = 0.5
 _LENGTHS = ("pt", "mass", "energy", "px", "py", "pz")
 
 
@@ -103,7 +105,7 @@ class EventReader:
         if not self.profile.event_id:
             return hash64(seed_of(str(self.tree.path).rpartition("/")[2]), np.arange(start, start + n))
         roles = [f"event_id.{i}" for i in range(len(self.profile.event_id))]
-        return hash64(*(self._whole(role, self._row(columns, role)) for role in roles))
+        return hash64(*(whole_or_bits(self._whole(role, self._row(columns, role))) for role in roles))
 
     def _whole(self, role: str, values: NDArray[Any]) -> NDArray[Any]:
         """Return numbers that will be used as integers; NaN would become any."""
@@ -229,18 +231,25 @@ class EventReader:
             return missing_momentum(a.astype(np.float64) * self.unit, b)
         x, y = a.astype(np.float64) * self.unit, b.astype(np.float64) * self.unit
         if profile.recoil_radius is not None:
-            separate = _separate(jets, leptons, profile.recoil_radius)
-            for collection in (jets[separate], leptons):
+            for collection in _counted_once(jets, leptons, profile.recoil_radius):
                 x = x - ak.to_numpy(ak.sum(collection.pt * np.cos(collection.phi), axis=1))
                 y = y - ak.to_numpy(ak.sum(collection.pt * np.sin(collection.phi), axis=1))
         return missing_momentum(np.hypot(x, y), np.arctan2(y, x))
 
 
-def _separate(jets: ak.Array, leptons: ak.Array, radius: float) -> ak.Array:
-    """Return which jets are farther than ``radius`` in ΔR from every lepton, jagged."""
-    jet, lepton = ak.unzip(ak.cartesian([jets[["eta", "phi"]], leptons[["eta", "phi"]]], axis=1, nested=True))
-    turn = (jet.phi - lepton.phi + np.pi) % (2 * np.pi) - np.pi
-    return ak.all((jet.eta - lepton.eta) ** 2 + turn**2 > radius**2, axis=2)
+def _counted_once(jets: ak.Array, leptons: ak.Array, radius: float) -> tuple[ak.Array, ak.Array]:
+    """Return the jets that are no lepton, and the leptons that are no part of these: a jet holds no muon's momentum."""
+    jet, lepton, near = _neighbours(jets, leptons, radius)
+    kept = jets[~ak.any(near & (lepton.pt >= _MOST_OF_JET * jet.pt), axis=2)]
+    lepton, _, near = _neighbours(leptons, kept, radius)
+    return kept, leptons[~ak.any(near & (lepton.flavour == 11), axis=2)]
+
+
+def _neighbours(first: ak.Array, second: ak.Array, radius: float) -> tuple[ak.Array, ak.Array, ak.Array]:
+    """Return all pairs in each event, grouped by the first, and which are within ``radius`` in ΔR."""
+    one, other = ak.unzip(ak.cartesian([first, second], axis=1, nested=True))
+    turn = (one.phi - other.phi + np.pi) % (2 * np.pi) - np.pi
+    return one, other, (one.eta - other.eta) ** 2 + turn**2 <= radius**2
 
 
 def _polar(fields: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

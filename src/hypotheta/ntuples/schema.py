@@ -5,6 +5,7 @@ of a vector branch (the nominal one of many weights, the only missing momentum o
 a mass or a charge, it may stand in place of a branch.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, TypeAlias
@@ -37,6 +38,10 @@ Names = Annotated[
     Field(min_length=1),
 ]
 Index = Annotated[int, Field(ge=0)]
+#: numbers of a vector's elements; ``1-100`` stands for 1, 2, … 100
+Indices = Annotated[
+    tuple[Index, ...], BeforeValidator(lambda value: _range(value) if isinstance(value, str) else value)
+]
 #: a branch, or one number for all objects
 Column = float | Names
 Slots = Annotated[
@@ -44,8 +49,17 @@ Slots = Annotated[
     BeforeValidator(lambda values: [str(v) for v in values] if isinstance(values, list | tuple) else values),
 ]
 
+_LOG = logging.getLogger(__name__)
+_MOST_MEMBERS = 10_000
 #: what a four-momentum may be made of
 _MOMENTA = (("pt", "eta", "phi", "mass"), ("pt", "eta", "phi", "energy"), ("px", "py", "pz", "energy"))
+
+
+def _range(text: str) -> tuple[int, ...]:
+    first, _, last = text.partition("-")
+    if not (first.strip().isdigit() and last.strip().isdigit() and int(first) < int(last) < _MOST_MEMBERS):
+        raise ValueError(f"'{text}' is no range of members; write FIRST-LAST, as 0-100, a list of numbers, or all")
+    return tuple(range(int(first), int(last) + 1))
 
 
 @dataclass(frozen=True)
@@ -172,8 +186,9 @@ class LeptonBranches(_Momentum):
 class MetBranches(_Strict):
     """The missing transverse momentum: ``pt, phi`` or ``px, py``.
 
-    With ``recoil_radius`` the branches hold only what lies outside the objects (a soft term): all leptons, and all jets
-    farther than this from every lepton in ΔR, are subtracted from it.
+    With ``recoil_radius`` the branches hold only what lies outside the objects (a soft term), from which jets and
+    leptons are subtracted, each once. Within this ΔR, a lepton with half of a jet's pt or more is that jet, which is
+    left out; an electron with less is a part of the jet, and a muon comes on top of it.
     """
 
     pt: str | None = None
@@ -209,16 +224,20 @@ class WeightVariation(_Strict):
     """Weights of the generator for other scales, parton densities, showers.
 
     ``up`` and ``down`` are members of the vector ``branch``, or branches of their own; with ``members`` a systematic
-    says how so many are combined. They are factors on the nominal weight where ``relative``, weights otherwise.
-    Factors are divided by their mean over all generated events, which a cross section knows already, unless
-    ``normalise`` is false; ``sums`` is the branch of the tree ``runs`` with these means, needed where events are
-    missing.
+    says how so many are combined, all of the vector or some, as ``0-100``: of parton densities with the central one
+    first, and without those of another α_s, which are a pair of their own. Where the order of the members is that of
+    one ``length`` of the vector, another length is an error.
+
+    They are factors on the nominal weight where ``relative``, weights otherwise. Factors are divided by their mean over
+    all generated events, which a cross section knows already, unless ``normalise`` is false; ``sums`` is the branch of
+    the tree ``runs`` with these means, needed where events are missing.
     """
 
     branch: str | None = None
     up: str | Index | None = None
     down: str | Index | None = None
-    members: Literal["all"] | Annotated[tuple[Index, ...], Field(min_length=1)] | None = None
+    members: Literal["all"] | Annotated[Indices, Field(min_length=1)] | None = None
+    length: Annotated[int, Field(gt=0)] | None = None
     relative: bool = True
     normalise: bool = True
     sums: str | None = None
@@ -231,8 +250,9 @@ class WeightVariation(_Strict):
             raise ValueError("give up and down, or members")
         if self.branch is None and (self.members is not None or any(isinstance(side, int) for side in sides)):
             raise ValueError("branch: a number is a member of a vector; name its branch")
-        if self.sums is not None and self.branch is None:
-            raise ValueError("sums: it has one number a member of the vector; name its branch")
+        for key in ("sums", "length"):
+            if getattr(self, key) is not None and self.branch is None:
+                raise ValueError(f"{key}: it has one number a member of the vector; name its branch")
         return self
 
 
@@ -321,8 +341,20 @@ class EventProfile(_Strict):
             raise ConfigurationError(
                 f"variations.{name}: the profile reads no branch '{branch}' that could be replaced"
             )
+        self._warn_of_missing_momentum(name, rule)
         own = {"runs": self.runs, "weights": self.weights, "tree": rule.tree or self.tree}
         return EventProfile.model_validate({**content, **own})
+
+    def _warn_of_missing_momentum(self, name: str, rule: Replacement) -> None:
+        momenta = {n for role in self.jets.roles("jets", self.jets.parts) for n in role.names}
+        met = {branch for one in self.met for branch in one.pair.values()}
+        follows = any(one.recoil_radius is not None for one in self.met)
+        if rule.tree is None and momenta & rule.branches.keys() and not met & rule.branches.keys() and not follows:
+            _LOG.warning(
+                "variation '%s' replaces %s, but not the missing momentum, which then does not follow the jets; name "
+                "its varied branches, too",
+                *(name, " and ".join(sorted(momenta & rule.branches.keys()))),
+            )
 
 
 def _renamed(node: Any, names: Mapping[str, str], replaced: set[str]) -> Any:

@@ -148,6 +148,11 @@ class Analysis:
                 if self.catalogue[other].kind != "alternative":
                     message = f"'{other}' is of kind '{self.catalogue[other].kind}'; give it kind: alternative"
                     raise ConfigurationError(f"{self.path}: systematics.{name}.samples: {message}")
+                replaced = [n for n, o in (systematic.samples or {}).items() if o == other]
+                processes = dict.fromkeys(self.catalogue[n].process for n in replaced)
+                if len(processes) > 1:  # it enters once, in place of them all
+                    message = f"'{other}' stands for samples of {' and '.join(processes)}; give each process its own"
+                    raise ConfigurationError(f"{self.path}: systematics.{name}.samples: {message}")
         names = [spec.name for spec in self.code.FEATURES]
         if self.config.observable.feature not in names:
             feature = self.config.observable.feature

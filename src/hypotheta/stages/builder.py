@@ -16,6 +16,7 @@ from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.binning import Binner
 from hypotheta.stages.config import SystematicConfig
 from hypotheta.stages.continuous import Interpolator
+from hypotheta.stages.eigenvectors import members_of, with_eigenvectors
 from hypotheta.stages.store import Store
 from hypotheta.statistics import (
     Bins,
@@ -113,9 +114,9 @@ class TemplateBuilder:
         bins = {region: self.binner.bins(discriminant, theta, region) for region in self.regions}
         if window is not None:
             bins[self.binner.config.region] = Bins(np.array(window), "a window", closed=True)
-        filled = self._fill(discriminant, theta, bins, interpolated)
+        filled, left_out = self._fill(discriminant, theta, bins, interpolated)
         config = self._model(theta, further)
-        findings = check_templates(filled, theta, config)
+        findings = (*check_templates(filled, theta, config), *left_out)
         filled, config, steps = shape_templates(filled, theta, config, self._treatments)
         data, label = None, self._label
         if label is not None:
@@ -131,14 +132,17 @@ class TemplateBuilder:
         )
         return Built(workspace, bins, findings, steps)
 
-    def _fill(self, discriminant: str, theta: ThetaPoint, bins: Mapping[str, Bins], interpolated: bool) -> TemplateSet:
-        return TemplateSet(
+    def _fill(
+        self, discriminant: str, theta: ThetaPoint, bins: Mapping[str, Bins], interpolated: bool
+    ) -> tuple[TemplateSet, tuple[Finding, ...]]:
+        filled = TemplateSet(
             {
                 TemplateKey(theta, region, process, variation): template
                 for region, own in bins.items()
                 for process, variation, template in self._filled(discriminant, theta, region, own, interpolated)
             }
         )
+        return with_eigenvectors(filled, self.analysis.config.systematics, self.signal_process(theta))
 
     def _model(self, theta: ThetaPoint, further: Sequence[Systematic] = ()) -> ModelConfig:
         backgrounds = tuple(self._processes(self.backgrounds))
@@ -152,7 +156,7 @@ class TemplateBuilder:
         bins = {
             r: Bins(edges, "fine") if r == region else self.binner.bins(discriminant, theta, r) for r in self.regions
         }
-        return self._fill(discriminant, theta, bins, interpolated=True), self._model(theta)
+        return self._fill(discriminant, theta, bins, interpolated=True)[0], self._model(theta)
 
     def signal_process(self, theta: ThetaPoint) -> str:
         """Return the process of the signal at a hypothesis, of its neighbours' where it was not simulated."""
@@ -253,7 +257,7 @@ class TemplateBuilder:
         wanted = str(systematic.weight)
         if systematic.combine is not None:
             members = [key for key in nominal.factors if key.startswith(f"{wanted}__")]
-            yield from ((f"{name}__{i}", nominal.factors[key][0]) for i, key in enumerate(members))
+            yield from ((f"{name}__{i}", nominal.factors[key][0]) for i, key in enumerate(members))  # sized as a whole
             if members:
                 return
         if wanted not in nominal.factors:
@@ -261,23 +265,27 @@ class TemplateBuilder:
             raise TemplateError(
                 f"systematics.{name}: sample '{nominal.sample}' has "
                 + (
-                    f"many members of '{wanted}'; say how they are combined, combine: quadrature, rms or envelope"
+                    f"many members of '{wanted}'; say how they are combined, combine: hessian, replicas or envelope"
                     if many
                     else f"no weight variation '{wanted}'; return it from weight_variations in the analysis' code, or "
                     "remove the systematic"
                 )
             )
-        up, down = nominal.factors[wanted]
-        yield f"{name}_up", up
-        yield f"{name}_down", down
+        for side, factor in zip(("up", "down"), nominal.factors[wanted], strict=True):
+            yield f"{name}_{side}", factor if systematic.size == 1 else 1.0 + systematic.size * (factor - 1.0)
 
     def _combined(self, templates: dict[str, Template]) -> dict[str, Template]:
-        """Make one pair of templates out of the members of each source that has many."""
-        found = {variation: template for variation, template in templates.items() if "__" not in variation}
+        """Make one pair of templates out of the members of each source that has many, unless as eigenvectors."""
+        found = dict(templates)
         for name, systematic in self.analysis.config.systematics.items():
-            members = [template for variation, template in templates.items() if variation.startswith(f"{name}__")]
-            if members and systematic.combine is not None:
-                pair = combine_members(templates[NOMINAL], members, systematic.combine)
+            if systematic.combine is None or systematic.eigenvectors is not None:
+                continue
+            members = members_of(name, found)
+            if members:
+                pair = combine_members(
+                    templates[NOMINAL], list(members.values()), systematic.combine, size=systematic.size
+                )
+                found = {variation: template for variation, template in found.items() if variation not in members}
                 found |= dict(zip((f"{name}_up", f"{name}_down"), pair, strict=True))
         return found
 
@@ -336,18 +344,18 @@ class TemplateBuilder:
             if size > 0:
                 found.append(Normalisation(f"{process}_cross_section", size, (process,)))
         for name, systematic in config.systematics.items():
-            sides = (f"{name}_up", f"{name}_down")
-            up, down = sides if systematic.weight is not None else self.analysis.systematic_variations(name)
-            found.append(
-                Shape(name, up, down, self._affected(systematic), normalisation_only=systematic.normalisation_only)
-            )
+            for nuisance in systematic.nuisances(name):
+                sides = (f"{nuisance}_up", f"{nuisance}_down")
+                up, down = sides if systematic.weight is not None else self.analysis.systematic_variations(name)
+                only = systematic.normalisation_only
+                found.append(Shape(nuisance, up, down, self._affected(systematic), normalisation_only=only))
         return tuple(found)
 
     @property
     def _treatments(self) -> dict[str, Treatment]:
         """What is done to the templates of each systematic, where anything is."""
-        systematics = self.analysis.config.systematics
-        return {name: s.shaping for name, s in systematics.items() if s.shaping != Treatment()}
+        systematics = self.analysis.config.systematics.items()
+        return {n: s.shaping for name, s in systematics if s.shaping != Treatment() for n in s.nuisances(name)}
 
     @property
     def _label(self) -> DataLabel | None:

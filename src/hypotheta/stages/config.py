@@ -16,6 +16,7 @@ from hypotheta.corrections import CorrectionConfig
 from hypotheta.errors import closest
 from hypotheta.parameters import Kind
 from hypotheta.significance import Direction
+from hypotheta.statistics.templates.members import Combination
 from hypotheta.statistics.templates.shaping import Treatment
 from hypotheta.trials.space import Choices, Range
 
@@ -66,8 +67,13 @@ class SystematicConfig(_Strict):
     It is an event-kind ``parameter``, an ``object`` variation (of this package, or one under ``corrections``), a
     ``weight`` variation (of the analysis' code, of ``corrections``, or of the ntuples), a variation whose events or
     branches the ``ntuple`` holds (named in the profile), or other ``samples`` in place of the nominal ones, as
-    ``{ttbar: ttbar_herwig}``: a two-point variation, mirrored. A weight variation with members (PDF replicas, scales)
-    says how they are combined, bin by bin: ``quadrature`` of the shifts, their ``rms``, or their ``envelope``.
+    ``{ttbar: ttbar_herwig}``: a two-point variation, mirrored.
+
+    A weight variation with members says how they are combined, bin by bin: as a ``hessian`` set of parton densities,
+    one of ``hessian_pairs``, as ``replicas``, or by their ``envelope``. With ``eigenvectors`` so many nuisances,
+    ``NAME_1`` and so on, take the place of one: those eigenvectors of the covariance of all bins, regions and processes
+    that cost most precision on μ. ``size`` is a factor on the shifts of a weight variation, as 1/1.645 for a set at
+    90 % confidence level.
 
     Without ``down`` an object variation is one-sided and mirrored around the nominal template. With
     ``normalisation_only`` only the yield moves: a shape below the noise of the simulation would fake a constraint.
@@ -81,7 +87,9 @@ class SystematicConfig(_Strict):
     weight: str | None = None
     ntuple: str | None = None
     samples: Annotated[Mapping[str, str], Field(min_length=1)] | None = None
-    combine: Literal["quadrature", "rms", "envelope"] | None = None
+    combine: Combination | None = None
+    eigenvectors: Annotated[int, Field(gt=0, le=50)] | None = None
+    size: Positive = 1.0
     up: float | None = None
     down: float | None = None
     normalisation_only: bool = False
@@ -101,9 +109,19 @@ class SystematicConfig(_Strict):
             raise ValueError(f"up, down: they belong to a parameter or an object variation, not to {given[0]}")
         if self.combine is not None and self.weight is None:
             raise ValueError("combine: it belongs to a weight variation with members")
+        if self.size != 1 and self.weight is None:
+            raise ValueError("size: it belongs to a weight variation; give others another up and down")
+        if self.eigenvectors is not None and self.combine in (None, "envelope"):
+            raise ValueError("eigenvectors: give combine as well, hessian, hessian_pairs or replicas")
         if self.parameter is not None and self.down is None:
             raise ValueError("give the value of the downward variation, down: NUMBER")
         return self
+
+    def nuisances(self, name: str) -> tuple[str, ...]:
+        """Return the nuisance parameters of the systematic of this name."""
+        if self.eigenvectors is None:
+            return (name,)
+        return tuple(f"{name}_{i}" for i in range(1, self.eigenvectors + 1))
 
 
 class TrainingConfig(_Strict):
@@ -407,6 +425,8 @@ def _check_nuisance_study(config: AnalysisConfig) -> None:
         if name is not None and name not in config.systematics:
             known = closest(name, config.systematics)
             raise ValueError(f"nuisance_study.{key}: there is no systematic '{name}'{known}")
+        if name is not None and config.systematics[name].eigenvectors is not None:
+            raise ValueError(f"nuisance_study.{key}: '{name}' is several nuisances; leave its eigenvectors out")
     if options.nuisance == options.other:
         raise ValueError(f"nuisance_study.other: '{options.other}' is the nuisance itself; name another, or none")
     if options.reference not in config.discriminants:

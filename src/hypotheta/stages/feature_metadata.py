@@ -115,6 +115,7 @@ def gathered(
     """Return the metadata of some files of a sample; weights in the cutflow are the ntuples'."""
     nominal = [entry for entry in read if entry.source is None]
     sigmas = [entry.cross_section_pb for entry in nominal if entry.cross_section_pb is not None]
+    counts = [entry.events for entry in nominal]  # a file of few events knows the cross section less well
     applied = applied_variations(analysis, sample)
     return {
         "sample": sample,
@@ -125,7 +126,11 @@ def gathered(
         "skipped": [entry.to_dict() for entry in skipped],
         "optional_features": list(analysis.optional_features),
         "events": sum(entry.events for entry in nominal),
-        "generator_cross_section_pb": float(np.mean(sigmas)) if sigmas and len(sigmas) == len(nominal) else None,
+        "generator_cross_section_pb": (
+            float(np.average(sigmas, weights=counts if sum(counts) else None))
+            if sigmas and len(sigmas) == len(nominal)
+            else None
+        ),
         "sum_of_weights": sum_of_weights(analysis, sample, read, skipped),
         "sums_of_weights": sums_of_weights(analysis, sample, applied, read, skipped),
         "cutflow": {name: [asdict(row) for row in rows] for name, rows in cutflow.items()},

@@ -279,13 +279,15 @@ def _tabulate(
 def _join(path: Path, analysis: Analysis, sample: str, parts: Sequence[Path], threads: int) -> None:
     contents = [content_of(part) for part in parts]
     with writing_root(path) as out:
-        growing = _Growing(out)
+        growing, known = _Growing(out), set[str]()
         for part, content in zip(parts, contents, strict=True):
             index = growing.indices(content["variations"])
             growing.count(cutflow_of(content))
             if TREE not in tree_names(part):
                 continue  # of a file that was left out
             for columns in read_pieces(part, TREE):
+                known = known or set(columns)
+                columns = _like_nominal(sample, content, columns, known)
                 out.extend(TREE, {**columns, "variation": index[columns["variation"]]})
         joined = gathered(
             analysis,
@@ -296,6 +298,23 @@ def _join(path: Path, analysis: Analysis, sample: str, parts: Sequence[Path], th
             threads,
         )
         out.annotate({"hypotheta": json.dumps(finished(analysis, joined))})
+
+
+def _like_nominal(
+    sample: str, content: Mapping[str, Any], columns: dict[str, NDArray[Any]], known: set[str]
+) -> dict[str, NDArray[Any]]:
+    """Return columns of one file with those of the others: events varied beforehand need no weight variations."""
+    file = content["files"][0]
+    if file["source"] is not None:
+        missing = [name for name in known - columns.keys() if name.startswith("factor_")]
+        columns = {**dict.fromkeys(missing, np.ones(len(columns["variation"]))), **columns}
+    for name in sorted(columns.keys() ^ known):
+        which = "has" if name in columns else "has not"
+        raise InputFileError(
+            f"{file['name']}: it {which} the weight variation '{name.removeprefix('factor_')}', unlike other files of "
+            f"sample '{sample}'; name members that all have in the profile"
+        )
+    return columns
 
 
 def _columns(tables: list[FeatureTable], index: NDArray[np.int8]) -> dict[str, Any]:

@@ -78,7 +78,12 @@ def fit_options(analysis: Analysis, toys: int | None = None) -> FitOptions:
     config = analysis.config
     normalisations = {f"{process}_cross_section": _CROSS_SECTIONS for process in analysis.catalogue.processes}
     shifting = tuple(name for name, systematic in config.systematics.items() if systematic.parameter is not None)
-    groups = {name: s.group for name, s in config.systematics.items() if s.group is not None}
+    groups = {
+        nuisance: s.group or name
+        for name, s in config.systematics.items()
+        if s.group is not None or s.eigenvectors is not None
+        for nuisance in s.nuisances(name)
+    }
     options = FitOptions(
         groups={**normalisations, **groups},
         planes=shifting if config.fit.planes is None else config.fit.planes,

@@ -116,6 +116,7 @@ class Store:
         names = [n.removeprefix("factor_").removesuffix("_up") for n in columns if n.endswith("_up")]
         scale, total = self.expected_events(sample), meta["sum_of_weights"]
         own = meta["sums_of_weights"]  # of variations with files of their own
+        means = self._mean_factors(sample)
         x = np.stack([columns[n] for n in meta["features"]], axis=1).astype(np.float32, copy=False)
         self._rows[sample] = {v: np.flatnonzero(columns["variation"] == i) for i, v in enumerate(meta["variations"])}
         return {
@@ -128,11 +129,27 @@ class Store:
                 regions=tuple(meta["regions"]),
                 weight=columns["weight"][rows] / own.get(variation, total) * scale,
                 event_id=columns["event_id"][rows],
-                factors={n: _factors(columns, n, rows, meta.get("mean_factors", {}).get(n, (1.0, 1.0))) for n in names},
+                factors={n: _factors(columns, n, rows, means.get(n, (1.0, 1.0))) for n in names},
                 optional=tuple(meta.get("optional_features", ())),  # files of before know none
             )
             for variation, rows in self._rows[sample].items()
         }
+
+    def _mean_factors(self, sample: str) -> dict[str, tuple[float, float]]:
+        """Return what the factors of weight variations are divided by: up and down, by name.
+
+        What samples share is the cross section that is known: where slices share one, a variation may move events
+        between them, so that the mean is that over all slices.
+        """
+        slices, own = self.analysis.catalogue.sharing(sample), self.metadata(sample).get("mean_factors", {})
+        if len(slices) == 1:
+            return dict(own)
+        found = {}
+        for name in own:
+            means = {s: pair for s in slices if (pair := self.metadata(s).get("mean_factors", {}).get(name))}
+            up, down = np.average(list(means.values()), axis=0, weights=[self.cross_section(s) for s in means])
+            found[name] = (float(up), float(down))
+        return found
 
     def rows(self, sample: str) -> dict[str, NDArray[np.intp]]:
         """Return the rows of each variation in a sample's tree, in their order."""

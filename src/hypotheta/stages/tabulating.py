@@ -116,7 +116,8 @@ def _event_pieces(
     source = variations[0].source
     simulated = analysis.catalogue[sample].kind != "data"
     read = one.read_as(profile, source)
-    for raw in read_events(one.path, read, chunk=chunk, weights=factors.names, weighted=simulated):
+    weights = factors.names if one.source is None else ()  # a weight varies nominal events, which are in other files
+    for raw in read_events(one.path, read, chunk=chunk, weights=weights, weighted=simulated):
         events = replace(raw, event_id=_event_id(analysis, sample, raw.event_id))
         if source is None:
             factors.add(events)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypotheta.catalogue import Location
-from hypotheta.errors import ConfigurationError
+from hypotheta.errors import ConfigurationError, InputFileError
 from hypotheta.events import Events
 from hypotheta.ntuples import EventProfile, mean_factors
 from hypotheta.stages.analysis import Analysis
@@ -24,8 +24,11 @@ _COMPLETE = 1e-4
 
 
 def ntuple_weights(analysis: Analysis, profile: EventProfile, sample: str) -> tuple[str, ...]:
-    """Return the weight variations that systematics of a sample take from its ntuples; data have none."""
-    if analysis.catalogue[sample].kind == "data":
+    """Return the weight variations that systematics of a sample take from its ntuples.
+
+    Data have none, and an alternative sample is never varied: another generator need not have the same weights.
+    """
+    if analysis.catalogue[sample].kind not in ("signal", "background"):
         return ()
     process = analysis.catalogue[sample].process
     wanted = [
@@ -120,6 +123,7 @@ def combined_means(
 
     Raises:
         UnnormalisedError: the files do not tell, and hold only a part of the events.
+        InputFileError: a mean is not positive.
     """
     found: dict[str, tuple[float, float]] = {}
     weight = sum(one.weight for one in files.values())
@@ -142,6 +146,12 @@ def combined_means(
                 f"mean of the weight variation '{base}' over all of them; name the branch in the profile "
                 f"(weights.{base}.sums), or write normalise: false there"
             )
+    for name, (up, down) in found.items():
+        if not (up > 0 and down > 0):
+            raise InputFileError(
+                f"{next(iter(files))}: the mean of the weight variation '{name}' over all events is {min(up, down):g}; "
+                "these weights were not filled, restrict the processes of the systematic that takes them"
+            )
     return found
 
 
@@ -151,6 +161,6 @@ def _mean(sums: Sequence[Sequence[float]], weight: float) -> tuple[float, float]
 
 
 def _averaged(name: str, stated: Sequence[tuple[Mapping[str, Sequence[float]], float]]) -> tuple[float, float]:
-    weights = [weight for _, weight in stated]
-    up, down = np.average([means[name] for means, _ in stated], axis=0, weights=weights)
+    own = [(means[name], weight) for means, weight in stated if name in means]
+    up, down = np.average([pair for pair, _ in own], axis=0, weights=[weight for _, weight in own])
     return float(up), float(down)

@@ -28,7 +28,7 @@ from hypotheta.statistics.switches import (
 from hypotheta.statistics.templates.binning import Bins, merge_edges
 from hypotheta.statistics.templates.closure import ClosurePoint, TemplateClosure, compare_templates
 from hypotheta.statistics.templates.histograms import NOMINAL, Template, TemplateKey, TemplateSet, fill, yields_table
-from hypotheta.statistics.templates.members import Combination, combine_members
+from hypotheta.statistics.templates.members import Combination, combine_members, deviations, eigenvectors
 from hypotheta.statistics.templates.morphing import EfficiencyAxis, WeightedValues, morph, neighbour_weights
 from hypotheta.statistics.templates.optimise import choose_edges, expected_sigma
 from hypotheta.statistics.templates.shaping import Step, Treatment, shape_templates
@@ -85,6 +85,8 @@ __all__ = [
     "choose_edges",
     "combine_members",
     "compare_templates",
+    "deviations",
+    "eigenvectors",
     "exclusions",
     "expected_sigma",
     "fill",

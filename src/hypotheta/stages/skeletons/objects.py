@@ -58,6 +58,7 @@ class Cuts(BaseModel):
     min_jets: Annotated[int, Field(ge=0)] = 0
     min_leptons: Annotated[int, Field(ge=0)] = 0
     min_btags: Annotated[int, Field(ge=0)] = 0
+    jet_lepton_distance: Annotated[float, Field(ge=0)] = 0.4  # in ΔR; many formats hold a lepton as a jet, too
 
 
 def jet_threshold(cuts: Cuts) -> float:
@@ -69,6 +70,7 @@ def select(events: Events, cuts: Cuts) -> Selection:
     """Select objects and events, into one region ``sr``."""
     jets = events.jets[(events.jets.pt >= cuts.jet_pt) & (abs(events.jets.eta) <= cuts.jet_eta)]
     leptons = events.leptons[(events.leptons.pt >= cuts.lepton_pt) & (abs(events.leptons.eta) <= cuts.lepton_eta)]
+    jets = jets[_away(jets, leptons, cuts.jet_lepton_distance)]
     tags = np.bincount(parents(jets), weights=flat(jets.btag), minlength=len(events))
     return Selection(
         events=replace(events, jets=jets, leptons=leptons),
@@ -78,6 +80,13 @@ def select(events: Events, cuts: Cuts) -> Selection:
         ),
         regions={"sr": ((f"at least {cuts.min_btags} b-tags", tags >= cuts.min_btags),)},
     )
+
+
+def _away(jets: ak.Array, leptons: ak.Array, distance: float) -> ak.Array:
+    """Return which jets are at least so far, in ΔR, from every selected lepton."""
+    jet, lepton = ak.unzip(ak.cartesian([jets, leptons], axis=1, nested=True))
+    turn = (jet.phi - lepton.phi + np.pi) % (2 * np.pi) - np.pi
+    return ak.all((jet.eta - lepton.eta) ** 2 + turn**2 >= distance**2, axis=2)
 
 
 def features(events: Events) -> dict[str, NDArray[Any]]:
