@@ -1,8 +1,9 @@
-"""Memory of `hypotheta features` against the number of events, and its speed over processes.
+"""Memory of `hypotheta features` and `score` against the number of events, and the speed of features over processes.
 
 ``HYPOTHETA_BENCH_EVENTS`` sets the larger number (4 million take several minutes a core); the smaller is a tenth.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -12,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from hypotheta.hashing import hash64
 from hypotheta.ntuples import read_tree, writing_root
 from hypotheta.ntuples.files import opened
+from hypotheta.stages.feature_metadata import content_of
 
 ROOT = Path(__file__).parents[2]
 SMALL = ROOT / "samples/small/ttbar_mtt_500_700.root"
@@ -63,10 +66,25 @@ def analysis(folder, samples):
     return folder
 
 
-def measured(folder, *options):
-    """Return the peak memory in MB and the seconds of `hypotheta features`."""
+def grown(path, events):
+    """Repeat the rows of a sample's features, with new event numbers, until so many nominal events are in them."""
+    columns, content = read_tree(path, "events"), content_of(path)
+    n = int((columns["variation"] == content["variations"].index("nominal")).sum())
+    block = max(1, -(-100_000 // n))  # so that each variation comes in runs, as of a chunk of events
+    with writing_root(path) as out:
+        for start in range(0, -(-events // n), block):
+            copies = min(block, -(-events // n) - start)
+            order = np.argsort(np.tile(columns["variation"], copies), kind="stable")
+            rows = {name: np.tile(values, copies)[order] for name, values in columns.items()}
+            copy = np.repeat(np.arange(start, start + copies, dtype=np.uint64), len(columns["variation"]))[order]
+            out.extend("events", rows | {"event_id": hash64(7, rows["event_id"] + copy)})
+        out.annotate({"hypotheta": json.dumps(content)})
+
+
+def measured(folder, *options, verb="features"):
+    """Return the peak memory in MB and the seconds of a verb."""
     start = time.perf_counter()
-    command = [sys.executable, "-c", MEASURED, "--quiet", "features", str(folder), *options]
+    command = [sys.executable, "-c", MEASURED, "--quiet", verb, str(folder), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return int(done.stdout.rpartition("PEAK")[2]), time.perf_counter() - start
@@ -84,6 +102,18 @@ def test_memory_does_not_grow_with_the_number_of_events(tmp_path):
             f"{ntuple.stat().st_size / events:.0f} bytes an event read, {held / events:.0f} written"
         )
     assert peaks["many"] < 1.2 * peaks["few"]
+
+
+def test_memory_of_scores_does_not_grow_with_the_number_of_events(tmp_path):
+    folder, name, peaks = analysis(tmp_path, {"ttbar": SMALL}), "parameterized_network", {}
+    for verb in (("features",), ("train", "--classifier", name)):
+        measured(folder, *verb[1:], verb=verb[0])
+    own = tmp_path / "results-quick" / "features" / "ttbar.root"
+    for events in (EVENTS // 10, EVENTS):
+        grown(own, events)
+        peaks[events], seconds = measured(folder, "--classifier", name, verb="score")
+        print(f"\n{events} selected events, 7 variations: peak {peaks[events]} MB, {events / seconds:.0f} events/s")
+    assert peaks[EVENTS] < 1.2 * peaks[EVENTS // 10]
 
 
 def test_speed_over_processes(tmp_path):

@@ -133,9 +133,9 @@ def test_one_cycle_peaks_at_a_third_and_ends_low():
     assert (np.diff(rates[300:]) < 0).all()
 
 
-def random_networks(members=3, d=2, q=2, *, conditioning="affine", seed=0, activation="silu"):
+def random_networks(members=3, d=2, q=2, *, hidden=(5, 4), conditioning="affine", seed=0, activation="silu"):
     """Networks with all weights away from zero, the scales too."""
-    config = NetworkConfig(hidden=(5, 4), ensemble=members, activation=activation)
+    config = NetworkConfig(hidden=hidden, ensemble=members, activation=activation)
     networks = ConditionedNetworks(d, q, config, conditioning, torch.Generator().manual_seed(seed))
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
@@ -208,6 +208,16 @@ def test_a_grid_is_one_hypothesis_after_the_other(conditioning, activation):
     for j, point in enumerate(points):
         whole = networks(x, point.expand(5_000, 2)).detach().double().mean(dim=0)
         np.testing.assert_allclose(grid[:, j], whole, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["silu", "tanh"])
+def test_a_logit_does_not_depend_on_the_events_beside_it(activation):
+    networks = random_networks(d=27, hidden=(64, 64), activation=activation)
+    x, points = drawn(5_000, 27), drawn(2, 2, 1)
+    grid, one = predict_grid(networks, x.numpy(), points), predict(networks, x, points[:1].expand(5_000, 2))
+    for rows in (slice(0, 1), slice(7, 8), slice(3, 40), slice(1_000, 2_777), slice(904, 5_000)):
+        assert np.array_equal(predict_grid(networks, x[rows].numpy(), points), grid[rows])
+        assert torch.equal(predict(networks, x[rows], points[:1].expand(len(x[rows]), 2)), one[:, rows])
 
 
 def test_members_with_own_events_are_members_alone():

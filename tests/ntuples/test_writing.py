@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import uproot
 
-from hypotheta.errors import InvalidEventsError, OutputError
-from hypotheta.ntuples import read_metadata, read_tree, read_trees, tree_names, write_root
+from hypotheta.errors import InvalidEventsError, MissingBranchError, OutputError
+from hypotheta.ntuples import read_metadata, read_pieces, read_tree, read_trees, tree_names, write_root
 
 
 def test_flat_trees_and_metadata_come_back_as_they_were(tmp_path):
@@ -103,3 +103,15 @@ def test_columns_that_do_not_fit_together_are_refused(tmp_path, columns):
     with pytest.raises(InvalidEventsError, match="has no columns"):
         write_root(tmp_path / "a.root", {"t": {}})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pieces_are_the_tree(tmp_path):
+    columns = {"x": np.arange(25, dtype=np.float32), "n": np.arange(25, dtype=np.uint64), "w": np.ones(25)}
+    write_root(tmp_path / "a.root", {"t": columns})
+    pieces = list(read_pieces(tmp_path / "a.root", "t", ["n", "x"], rows=10))
+    assert [list(piece) for piece in pieces] == [["n", "x"]] * 3
+    assert [len(piece["n"]) for piece in pieces] == [10, 10, 5]
+    for name in ("n", "x"):
+        assert np.array_equal(np.concatenate([piece[name] for piece in pieces]), columns[name])
+    with pytest.raises(MissingBranchError, match="no branch 'y'"):
+        next(read_pieces(tmp_path / "a.root", "t", ["y"]))

@@ -12,6 +12,7 @@ from torch import Tensor
 from hypotheta.classifiers.architecture import ConditionedNetworks
 from hypotheta.classifiers.config import OptimisationConfig
 from hypotheta.classifiers.networks import presence, weighted_scale
+from hypotheta.classifiers.prediction import padded
 from hypotheta.classifiers.protocol import Progress
 from hypotheta.classifiers.storage import ModelState
 from hypotheta.classifiers.training import Batches, TensorSet, pick_device, train_networks
@@ -143,7 +144,8 @@ class BackgroundRatio:
         parts = []
         for start in range(0, len(x), _CHUNK):
             events = torch.tensor(x[start : start + _CHUNK], dtype=torch.float32, device=networks.x_offset.device)
-            parts.append(networks.terms(networks.standardised(events, nothing)[0]).mean(dim=0).cpu().double().numpy())
+            terms = networks.terms(networks.standardised(padded(events), nothing)[0])[:, : len(events)]
+            parts.append(terms.mean(dim=0).cpu().double().numpy())
         return np.concatenate(parts) if parts else np.empty((0, networks.size))
 
     @property

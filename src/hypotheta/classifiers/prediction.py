@@ -1,4 +1,9 @@
-"""Logits of many events, at one hypothesis each or at many: in chunks, so that memory stays flat."""
+"""Logits of many events, at one hypothesis each or at many: in chunks, so that memory stays flat.
+
+A product of matrices rounds the last bits of a row differently with the number of rows, and oneDNN keeps compiled
+code for every number that it meets. All products here have one of a few numbers of rows (`padded`): memory does not
+grow with the calls, and the logit of a network does not depend on the other events, unless its layers are narrow.
+"""
 
 from collections.abc import Callable
 
@@ -9,12 +14,20 @@ from torch import Tensor
 
 from hypotheta.classifiers.architecture import Activation, Condition, ConditionedNetworks
 
-__all__ = ["predict", "predict_grid"]
+__all__ = ["padded", "predict", "predict_grid"]
 
 #: rows scored at once: the activations of a small network then stay in a core's cache
 _CHUNK = 1024
 #: the same where each product serves one hypothesis, and starting it counts
 _GRID_CHUNK = 4096
+#: numbers of rows are multiples of it: of the widest vectors, and of the blocks in which matrices are multiplied
+_ROWS = 128
+
+
+def padded(rows: Tensor) -> Tensor:
+    """Return rows (n, d) with the last one repeated until their number is a multiple of 128; none stay none."""
+    missing = -len(rows) % _ROWS
+    return torch.cat([rows, rows[-1:].expand(missing, -1)]) if missing else rows
 
 
 @torch.inference_mode()
@@ -23,7 +36,7 @@ def predict(networks: ConditionedNetworks, x: Tensor, theta: Tensor) -> Tensor:
     if not len(x):
         return x.new_zeros((networks.members, 0))
     chunks = zip(torch.split(x, _CHUNK), torch.split(theta, _CHUNK), strict=True)
-    return torch.cat([networks(*chunk) for chunk in chunks], dim=1)
+    return torch.cat([networks(padded(own), padded(at))[:, : len(own)] for own, at in chunks], dim=1)
 
 
 @torch.inference_mode()
@@ -42,19 +55,20 @@ def predict_grid(networks: ConditionedNetworks, x: NDArray[np.float32], thetas: 
     ]
     dense = _dense_layer(networks.activation, thetas.device)
     for start in range(0, len(x), _GRID_CHUNK):
-        rows = slice(start, start + _GRID_CHUNK)
-        trunk = networks.trunk(networks.standardised(torch.tensor(x[rows], device=thetas.device), thetas)[0])
+        rows = slice(start, min(start + _GRID_CHUNK, len(x)))
+        own = padded(torch.tensor(x[rows], device=thetas.device))
+        trunk = networks.trunk(networks.standardised(own, thetas)[0])
         room = torch.empty_like(trunk[0])
         for member, stack in enumerate(stacks):
             found = trunk.new_empty((len(thetas), trunk.shape[1]))
             for j, condition in enumerate(conditions):
-                own = [(_of(scale, member), _of(shift, member)) for scale, shift in condition]
-                hidden = _conditioned(trunk[member], own[0], room)
+                parts = [(_of(scale, member), _of(shift, member)) for scale, shift in condition]
+                hidden = _conditioned(trunk[member], parts[0], room)
                 hidden = networks.activation(hidden, True)
-                for (weight, bias), (scale, shift) in zip(stack[1:-1], own[1:], strict=True):
+                for (weight, bias), (scale, shift) in zip(stack[1:-1], parts[1:], strict=True):
                     hidden = dense(hidden, *_folded(weight, bias, scale, shift))
                 torch.addmm(stack[-1][1], hidden, stack[-1][0].T, out=found[j, :, None])
-            logits[rows] += found.double().cpu().numpy().T
+            logits[rows] += found[:, : rows.stop - rows.start].double().cpu().numpy().T
     logits /= networks.members
     return logits
 

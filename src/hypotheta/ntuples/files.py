@@ -252,12 +252,14 @@ def read_tree(path: Path, tree: str, branches: Sequence[str] | None = None) -> d
         return _columns(Tree.find(file, path, tree), branches)
 
 
-def read_pieces(path: Path, tree: str, *, rows: int = 100_000) -> Iterator[dict[str, NDArray[Any]]]:
-    """Yield a flat tree some rows at a time; columns and errors as `read_tree`."""
+def read_pieces(
+    path: Path, tree: str, branches: Sequence[str] | None = None, *, rows: int = 100_000
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield a flat tree some rows at a time; branches, columns and errors as `read_tree`."""
     with opened(path) as file:
         source = Tree.find(file, path, tree)
         for start in range(0, len(source), rows):
-            yield _columns(source, None, start, min(start + rows, len(source)))
+            yield _columns(source, branches, start, min(start + rows, len(source)))
 
 
 def read_trees(path: Path) -> dict[str, dict[str, NDArray[Any]]]:

@@ -1,56 +1,82 @@
 """`hypotheta score`: a trained classifier applied to every sample, as friend trees of the features."""
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypotheta.ntuples import write_root
+from hypotheta.classifiers.crossfit import CrossFitted
+from hypotheta.ntuples import read_pieces, writing_root
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import NOMINAL, Analysis
+from hypotheta.stages.features import TREE, feature_path
 from hypotheta.stages.files import Provenance
 from hypotheta.stages.progress import progress
 from hypotheta.stages.store import Store, score_branch, score_path
 
 __all__ = ["score"]
 
+#: rows of a feature tree that are scored together. A constant, whatever the memory: the last bits of a narrow network's
+#: logits may depend on the rows they are computed with, and the scores of a file of features are the same every time.
+_BLOCK = 100_000
+
 
 def score(analysis: Analysis, classifier: str, *, threads: int = 1) -> Path:
-    """Score every sample, each event by the model that has not seen it.
+    """Score every sample, each event by the model that has not seen it, some rows in memory at a time.
 
     The file holds a tree a sample, row by row the friend of its feature tree, with one branch of logits a hypothesis.
     Background and data are scored at every hypothesis, a signal at its own. All variations are scored at the nominal
     event-kind point (templates need one fixed function), the diagnostic ones also at their own; NaN stands where a
-    variation was not scored at a hypothesis. A hypothesis that the classifier does not cover has no branch.
+    variation was not scored at a hypothesis. A hypothesis that the classifier does not cover has no branch, and a
+    sample that it covers at none has no tree.
     """
     store = Store(analysis)
     model = store.classifier(classifier)
-    trees: dict[str, dict[str, NDArray[np.float32]]] = {}
-    with progress(f"score {classifier}", len(analysis.catalogue.samples)) as advance:
-        for sample in analysis.catalogue.names():
-            rows = store.rows(sample)
-            branches = trees[sample] = {}
-            for variation, points in _jobs(analysis, sample):
-                if variation not in rows:
-                    continue
-                table = store.table(sample, variation)
-                covered = [point for point in points if model.covers(point)]
-                thetas = np.array([analysis.space.array(point) for point in covered])
-                logits = model.logit_grid(table.matrix(model.feature_names), thetas, table.event_id)
-                for j, point in enumerate(covered):
-                    empty = np.full(sum(map(len, rows.values())), np.nan, dtype=np.float32)
-                    branches.setdefault(score_branch(analysis, point), empty)[rows[variation]] = logits[:, j]
-            advance(1)
     path = score_path(analysis, classifier)
     provenance = Provenance("score", analysis.config.seed, threads, analysis.digest("parameters", "classifiers"))
-    # a signal outside the range of a classifier has no scores
-    write_root(
-        path,
-        {sample: branches for sample, branches in trees.items() if branches},
-        {"provenance": json.dumps(provenance.to_dict())},
-    )
+    with writing_root(path) as out, progress(f"score {classifier}", len(analysis.catalogue.samples)) as advance:
+        for sample in analysis.catalogue.names():
+            jobs = _covered(analysis, model, sample, store.metadata(sample)["variations"])
+            for branches in _scored(analysis, model, sample, jobs):
+                out.extend(sample, branches)
+            advance(1)
+        out.annotate({"provenance": json.dumps(provenance.to_dict())})
     return path
+
+
+def _scored(
+    analysis: Analysis, model: CrossFitted, sample: str, jobs: Mapping[int, list[ThetaPoint]]
+) -> Iterator[dict[str, NDArray[np.float32]]]:
+    """Yield the branches of logits, a block of rows of the feature tree at a time; jobs are hypotheses by variation."""
+    names = list(dict.fromkeys(score_branch(analysis, point) for points in jobs.values() for point in points))
+    if not names:
+        return
+    columns = list(dict.fromkeys([*model.feature_names, "event_id", "variation"]))
+    for block in read_pieces(feature_path(analysis, sample), TREE, columns, rows=_BLOCK):
+        logits = {name: np.full(len(block["variation"]), np.nan, dtype=np.float32) for name in names}
+        for variation, points in jobs.items():
+            rows = np.flatnonzero(block["variation"] == variation)
+            if not len(rows):
+                continue
+            x = np.stack([block[name][rows] for name in model.feature_names], axis=1, dtype=np.float32)
+            thetas = np.array([analysis.space.array(point) for point in points])
+            for point, values in zip(points, model.logit_grid(x, thetas, block["event_id"][rows]).T, strict=True):
+                logits[score_branch(analysis, point)][rows] = values
+        yield logits
+
+
+def _covered(
+    analysis: Analysis, model: CrossFitted, sample: str, variations: Sequence[str]
+) -> dict[int, list[ThetaPoint]]:
+    """Return the hypotheses to score, of those that the model covers, by the index of the variation in the features."""
+    jobs = {
+        variations.index(variation): [point for point in points if model.covers(point)]
+        for variation, points in _jobs(analysis, sample)
+        if variation in variations
+    }
+    return {index: points for index, points in jobs.items() if points}
 
 
 def _jobs(analysis: Analysis, name: str) -> list[tuple[str, list[ThetaPoint]]]:
