@@ -20,6 +20,7 @@ ROOMS = [
         "hashing",
         "parameters",
         "kinematics",
+        "remote",
         "catalogue",
         "events",
         "corrections",

@@ -141,12 +141,21 @@ def test_patterns_and_addresses_of_files(tmp_path):
     assert catalogue_of(tmp_path, files=[str(tmp_path / "b_*.root")]).files("s") == paths[:2]
 
 
+def test_patterns_in_addresses(tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    for name in ("b.root", "a.root"):
+        fsspec.filesystem("memory").pipe(f"/ntuples/{name}", b"")
+    catalogue = catalogue_of(tmp_path, files=["memory://ntuples/*.root"])
+    assert catalogue.files("s") == ["memory://ntuples/a.root", "memory://ntuples/b.root"]
+    with pytest.raises(InputFileError, match=r"memory://ntuples/c\*\.root: no file matches this pattern of sample 's'"):
+        catalogue_of(tmp_path, files=["memory://ntuples/c*.root"]).files("s")
+
+
 @pytest.mark.parametrize(
     ("files", "error", "match"),
     [
         (["c_*.root"], InputFileError, r"c_\*\.root: no file matches this pattern of sample 's'; check it"),
         (["b.root", "*.root"], ConfigurationError, r"samples\.s\.files: '.*b\.root' is there twice; .* count twice"),
-        (["https://x/*.root"], ConfigurationError, "patterns are for local files; write out the URLs"),
     ],
 )
 def test_files_that_cannot_be_meant(tmp_path, files, error, match):

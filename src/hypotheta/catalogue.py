@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hypotheta.errors import ConfigurationError, InputFileError, MissingCrossSectionError, closest
+from hypotheta.remote import is_pattern, listed
 from hypotheta.units import inv_fb
 
 __all__ = [
@@ -110,9 +111,9 @@ class Sample(_Strict):
 
     ``cross_section_pb`` is a number, or ``generator`` for the one that the generator left in the ntuple.
     ``sum_of_weights`` is needed only for ntuples that do not carry the Σw of all generated events. ``files`` are local
-    ones, patterns of them (``data/top_*.root``), or URLs (``https://…``, ``root://…``). An ``alternative`` sample is no
-    part of the expectation; a two-point systematic puts it in place of another. ``variations`` are files in which the
-    events were varied beforehand, by name with ``_up`` and ``_down``.
+    ones or URLs (``https://…``, ``root://…``), and patterns of them (``data/top_*.root``). An ``alternative`` sample is
+    no part of the expectation; a two-point systematic puts it in place of another. ``variations`` are files in which
+    the events were varied beforehand, by name with ``_up`` and ``_down``.
     """
 
     process: str
@@ -219,6 +220,7 @@ class Catalogue(_Strict):
 
         Raises:
             InputFileError: when a pattern matches nothing.
+            UnreachableFileError: when the server of a pattern failed, which may pass.
             ConfigurationError: when a file is there twice: its events would count twice.
         """
         sample, key = self[name], "files"
@@ -227,7 +229,7 @@ class Catalogue(_Strict):
             texts, key = sample.variations[variation], f"variations.{variation}"
         if not texts:
             return [self.ntuple(name)]
-        found = [location for text in texts for location in _located(text, self.base, name, key)]
+        found = [location for text in texts for location in _located(text, self.base, name)]
         twice = next((f for i, f in enumerate(found) if f in found[:i]), None) if len(set(found)) < len(found) else None
         if twice is not None:
             raise ConfigurationError(f"samples.{name}.{key}: '{twice}' is there twice; its events would count twice")
@@ -295,14 +297,13 @@ class Catalogue(_Strict):
         return float(value)
 
 
-def _located(text: str, base: Path, sample: str, key: str) -> list[Location]:
+def _located(text: str, base: Path, sample: str) -> list[Location]:
     """Return the file or files that an entry of ``files`` or ``variations`` stands for."""
     if "://" in text:
-        if "*" in text:
-            raise ConfigurationError(
-                f"samples.{sample}.{key}: '{text}': patterns are for local files; write out the URLs, one a line"
-            )
-        return [text]
+        urls = listed(text) if is_pattern(text) else [text]
+        if not urls:
+            raise InputFileError(f"{text}: no file matches this pattern of sample '{sample}'; check it, or the folder")
+        return list(urls)
     path = base / text
     if not any(c in text for c in "*?[") or path.exists():
         return [path]

@@ -149,6 +149,8 @@ def test_a_file_without_events_is_told(here, capsys):
             ["--signal", "b.root:mass=5", "--signal", "b.root:width=5", "--background", "b.root"],
             "signals have different parameters",
         ),
+        (["memory://nowhere/b.root"], "memory://nowhere/b.root: there is no such file; check the path"),
+        (["memory://b*.root"], "memory://b*.root: no file matches; check the address"),
         (["b.root", "--profile", "nanoad"], "there is no profile 'nanoad'; did you mean 'nanoaod'?"),
     ],
 )
@@ -159,6 +161,25 @@ def test_mistakes_are_one_line(here, capsys, arguments, message):
     assert message in err
     assert err.count("\n") == 1
     assert not (here / "mine").exists()
+
+
+def test_files_behind_urls(here, capsys):
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    for name in ("xtt_m500", "ttbar_mtt_0_500"):
+        memory.pipe(f"/far/{name}.root", (SMALL / f"{name}.root").read_bytes())
+    roles = ["--signal", "memory://far/x*.root:mass=500", "--background", "memory://far/ttbar_mtt_0_500.root:xsec=8"]
+    assert main(["inspect", "memory://far/*.root", *roles, "--write", "mine"]) == 0
+    assert "1,800" in capsys.readouterr().out
+    catalogue = Analysis.load(here / "mine").catalogue
+    assert catalogue.files("xtt_m500") == ["memory://far/xtt_m500.root"]
+    assert catalogue.files("ttbar_mtt_0_500") == ["memory://far/ttbar_mtt_0_500.root"]
+
+
+@pytest.mark.parametrize("url", ["root://h:1094//x_500.root", "https://h:80/d/x_500.root?key=a=b"])
+def test_a_url_is_told_from_what_is_said_of_it(url):
+    plain, said = parse_role("data", url), parse_role("signal", f"{url}:mass=500")
+    assert plain.files == said.files == (url,)
+    assert (plain.name, said.name, said.theta) == ("x_500", "x_500", {"mass": 500.0})
 
 
 def test_roles_with_names_and_several_files():

@@ -1,7 +1,9 @@
 """What the workflow would run, without running it."""
 
+import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,25 @@ def test_profiles_are_settings_of_rules_that_exist(name):
     snakefile = Path(SNAKEFILE).read_text()
     assert settings["executor"] == name
     assert all(f"rule {rule}:" in snakefile for rule in settings["set-resources"])
+
+
+@pytest.mark.parametrize("name", ["slurm", "htcondor"])
+def test_profiles_hold_what_the_installed_plugin_knows(name, tmp_path):
+    pytest.importorskip(f"snakemake_executor_plugin_{name}", reason=f"extra '{name}'")
+    # the workflow accepts every option …
+    command = [sys.executable, "-m", "snakemake", "--profile", profile(name), "--dry-run", "--quiet", "-s", SNAKEFILE]
+    config = [f"analysis={ROOT / 'analysis/ttbar/quick.yaml'}", f"out={tmp_path}"]
+    done = subprocess.run(
+        [*command, "--directory", str(tmp_path), "--config", *config], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    # … but any name of a resource: whether the plugin looks for it is told by its code only
+    folder = Path(find_spec(f"snakemake_executor_plugin_{name}").origin).parent
+    code = "\n".join(path.read_text() for path in folder.glob("*.py"))
+    settings = yaml.safe_load(Path(profile(name), "config.yaml").read_text())
+    asked = [settings["default-resources"], *settings["set-resources"].values()]
+    for resource in {name for resources in asked for name in resources}:
+        assert re.search(rf"""["'.]{resource}\b""", code), f"the plugin does not know {resource}"
 
 
 def test_unknown_profiles_are_named():

@@ -32,7 +32,7 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder to make.")]) -> Non
 
 @app.command()
 def inspect(
-    files: Annotated[list[Path] | None, typer.Argument(help="ROOT files.")] = None,
+    files: Annotated[list[str] | None, typer.Argument(help="ROOT files, or URLs of them.")] = None,
     profile: Annotated[str | None, typer.Option(help="Name of a profile or a YAML file; guessed otherwise.")] = None,
     signal: Annotated[
         list[str] | None, typer.Option(help="FILE[,FILE…]:mass=500[,xsec=PB,sumw=W|file,process=P,name=N]")
@@ -51,12 +51,13 @@ def inspect(
     """
     from hypotheta.stages.inspection import duplicates
     from hypotheta.stages.inspection import inspect as look
-    from hypotheta.stages.roles import parse_role
+    from hypotheta.stages.roles import locations, parse_role
     from hypotheta.stages.starting import starting_analysis
 
     given = (("signal", signal), ("background", background), ("data", data))
     roles = [parse_role(kind, text) for kind, texts in given for text in texts or []]  # type: ignore[arg-type]
-    paths = list(dict.fromkeys([*(files or []), *(path for role in roles for path in role.files)]))
+    named = [path for text in files or [] for path in locations(text)]
+    paths = list(dict.fromkeys([*named, *(path for role in roles for path in role.files)]))
     if not paths:
         raise ConfigurationError("name a file to look into, as in: hypotheta inspect events.root")
     console = Console(highlight=False)
@@ -114,7 +115,7 @@ def _compact(found: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def _show_duplicates(console: Console, group: "Sequence[Inspection]", number: int) -> None:
     if number:
-        names = ", ".join(one.path.name for one in group)
+        names = ", ".join(str(one.path).rpartition("/")[2] for one in group)
         console.print(
             f"[bold red]✗[/] {number:,} events appear in more than one of {escape(names)} (same run, lumi, event): "
             "a double count within data or within a sample; between simulated samples that count from 1 it is nothing"

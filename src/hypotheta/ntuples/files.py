@@ -17,7 +17,6 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 from uproot.source.file import MultithreadedFileSource
-from uproot.source.fsspec import FSSpecSource
 
 from hypotheta.catalogue import Location
 from hypotheta.errors import (
@@ -29,6 +28,8 @@ from hypotheta.errors import (
     closest,
 )
 from hypotheta.ntuples.schema import Role, branch_of
+from hypotheta.ntuples.source import RemoteSource
+from hypotheta.remote import RemoteFile
 
 __all__ = [
     "METADATA",
@@ -51,9 +52,6 @@ _PASSING = {
     *(errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR, errno.EREMOTEIO, errno.ENOLCK),
     *(errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH),
 }
-#: answers of a web server that ask for patience: time-out, too many requests
-_BUSY = (408, 429)
-_SERVER_ERROR = 500
 
 
 @contextlib.contextmanager
@@ -71,10 +69,7 @@ def readable(path: Location) -> Iterator[None]:
     except FileNotFoundError as err:
         raise _absent(path) from err
     except ImportError as err:
-        raise MissingExtraError(
-            f"{path}: the protocol of this address needs another package ({err}); pip install 'hypotheta[remote]', for "
-            "root:// 'hypotheta[xrootd]'"
-        ) from err
+        raise MissingExtraError(f"{path}: to read it another package is needed ({err}); pip install it") from err
     except Exception as err:
         if _may_pass(err):
             reason = getattr(err, "strerror", None) or err or type(err).__name__
@@ -84,11 +79,7 @@ def readable(path: Location) -> Iterator[None]:
 
 
 def _may_pass(err: BaseException) -> bool:
-    """Tell an error of a disk or a network from one of the bytes that came."""
-    network = type(err).__module__.partition(".")[0] in ("aiohttp", "XRootD")
-    if network:
-        status = getattr(err, "status", None)
-        return status is None or status in _BUSY or status >= _SERVER_ERROR
+    """Tell an error of a disk from one of the bytes that came; those of a network are told by `hypotheta.remote`."""
     return isinstance(err, TimeoutError | ConnectionError) or (isinstance(err, OSError) and err.errno in _PASSING)
 
 
@@ -141,17 +132,14 @@ def opened(path: Location) -> Iterator[Any]:
             # read, not mapped: what was read of a mapped file counts as memory of the process
             file = uproot.open({str(path): None}, handler=MultithreadedFileSource, num_workers=1)
         else:
-            file = uproot.open({path: None}, handler=FSSpecSource)
+            file = uproot.open({path: None}, handler=RemoteSource)
     with file:
         yield file
 
 
 def file_size(path: Location) -> int:
-    """Return the size of a file in bytes; raises as `opened`."""
-    if isinstance(path, Path):
-        return path.stat().st_size
-    with opened(path) as file, readable(path):
-        return int(file.file.source.num_bytes)
+    """Return the size of a file in bytes, 0 where a server does not tell it; raises as `opened`."""
+    return path.stat().st_size if isinstance(path, Path) else RemoteFile(path).size or 0
 
 
 @dataclass(frozen=True)

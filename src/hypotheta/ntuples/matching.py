@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from hypotheta.catalogue import Location
 from hypotheta.errors import MissingBranchError, closest
 from hypotheta.ntuples.files import Tree, opened, tree_keys
 from hypotheta.ntuples.profiles import load_profile, profile_names
@@ -43,7 +43,7 @@ class Match:
         return self.has_tree, len(self.found) / max(len(self.found) + len(self.missing), 1)
 
 
-def match(path: Path, name: str, profile: Profile) -> Match:
+def match(path: Location, name: str, profile: Profile) -> Match:
     """Hold a profile against a file; only metadata are read.
 
     Raises:
@@ -68,13 +68,13 @@ def _hint(role: Role, branches: frozenset[str]) -> str:
     return " or ".join(role.names) + (hint if hint.startswith("; did") else "")
 
 
-def matches(path: Path) -> list[Match]:
+def matches(path: Location) -> list[Match]:
     """Hold all profiles of the package against a file, the nearest first."""
     found = [match(path, name, load_profile(name)) for name in profile_names()]
     return sorted(found, key=lambda m: (m.fits, *m.nearness), reverse=True)
 
 
-def best_match(path: Path) -> Match:
+def best_match(path: Location) -> Match:
     """Return the profile that fits a file.
 
     Raises:

@@ -1,5 +1,6 @@
 """Input files of a sample, which may fail: which there are, what is known of each, and patience with disks."""
 
+import functools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -66,12 +67,14 @@ def input_files(analysis: Analysis, sample: str, variations: Sequence[Variation]
         variations: those that are wanted; all that apply by default.
     """
     catalogue = analysis.catalogue
-    found = [Input(path) for path in catalogue.files(sample)]
+    found = [Input(path) for path in patiently(functools.partial(catalogue.files, sample))]
     if load_profile(catalogue.profile, catalogue.base).level == "features":
         return found  # flat files hold their variations as they are
     wanted = applied_variations(analysis, sample) if variations is None else variations
     own = dict.fromkeys(v.source for v in wanted if v.source in catalogue[sample].variations)
-    return [*found, *(Input(path, source) for source in own for path in catalogue.files(sample, source))]
+    for source in own:
+        found += [Input(path, source) for path in patiently(functools.partial(catalogue.files, sample, source))]
+    return found
 
 
 @dataclass(frozen=True)

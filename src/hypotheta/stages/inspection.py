@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
+from hypotheta.catalogue import Location
 from hypotheta.errors import HypothetaError
 from hypotheta.events import Events, flat
 from hypotheta.ntuples import EventProfile, FeatureProfile, Profile, file_info, load_profile, read_events, read_features
@@ -43,7 +43,7 @@ class Inspection:
         events: the events that were read, where it holds objects.
     """
 
-    path: Path
+    path: Location
     profile: str
     match: Match
     others: tuple[Match, ...]
@@ -59,7 +59,7 @@ class Inspection:
         return not any(fact.bad for fact in self.facts)
 
 
-def inspect(path: Path, profile: str | None = None, *, most: int = 100_000) -> Inspection:
+def inspect(path: Location, profile: str | None = None, *, most: int = 100_000) -> Inspection:
     """Look into a file.
 
     Args:
@@ -109,7 +109,7 @@ def _sums(total: float | None, profile: Profile) -> Iterator[Fact]:
         yield Fact("Σw of all generated events", "not in the file: give sumw=")
 
 
-def _first(path: Path, profile: EventProfile, most: int) -> Events:
+def _first(path: Location, profile: EventProfile, most: int) -> Events:
     parts, n = [], 0
     for events in read_events(path, profile, chunk=min(_CHUNK, most)):
         parts.append(events)
@@ -141,7 +141,7 @@ def _weights(weight: NDArray[np.float64]) -> Iterator[Fact]:
     yield Fact("Σw of these", f"{float(weight.sum()):,.6g}, {100 * negative:.1f} % negative")
 
 
-def _of_features(path: Path, profile: FeatureProfile) -> Iterator[Fact]:
+def _of_features(path: Location, profile: FeatureProfile) -> Iterator[Fact]:
     rows = read_features(path, profile)
     yield from _weights(rows.weight)
     yield Fact("signal rows", f"{int(rows.is_signal.sum()):,} of {len(rows):,}")
@@ -164,6 +164,6 @@ def duplicates(inspections: Sequence[Inspection]) -> int:
     return len(joined) - len(np.unique(joined))
 
 
-def whole_sum_of_weights(paths: Sequence[Path], profile: EventProfile) -> float:
+def whole_sum_of_weights(paths: Sequence[Location], profile: EventProfile) -> float:
     """Return Σw over all events of files that nothing was removed from."""
     return float(sum(events.weight.sum() for path in paths for events in read_events(path, profile)))

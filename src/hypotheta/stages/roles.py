@@ -4,12 +4,14 @@ import glob
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from hypotheta.catalogue import Location
 from hypotheta.errors import ConfigurationError, InputFileError
+from hypotheta.remote import is_pattern, listed
 
-__all__ = ["FilesOf", "parse_role"]
+__all__ = ["FilesOf", "locations", "parse_role"]
 
 Kind = Literal["signal", "background", "data"]
 
@@ -31,7 +33,7 @@ class FilesOf:
     kind: Kind
     name: str
     process: str
-    files: tuple[Path, ...]
+    files: tuple[Location, ...]
     theta: Mapping[str, float] = field(default_factory=dict)
     cross_section_pb: float | None = None
     sum_of_weights: float | Literal["file"] | None = None
@@ -45,11 +47,11 @@ def parse_role(kind: Kind, text: str) -> FilesOf:
         InputFileError: a pattern matches no file.
     """
     head, colon, tail = text.rpartition(":")
-    if not colon or "=" not in tail:
+    if not colon or "=" not in tail or "/" in tail.partition("=")[0]:  # or of a URL
         head, tail = text, ""
     values = dict(_pair(kind, part) for part in tail.split(",") if part)
-    files = tuple(path for pattern in head.split(",") for path in _files(pattern))
-    name = re.sub(r"\W+", "_", values.pop("name", files[0].stem), flags=re.ASCII).strip("_")
+    files = tuple(path for pattern in head.split(",") for path in _matching(pattern))
+    name = re.sub(r"\W+", "_", values.pop("name", _stem(files[0])), flags=re.ASCII).strip("_")
     process = values.pop("process", "signal" if kind == "signal" else name)
     sums, sigma = values.pop("sumw", None), values.pop("xsec", None)
     theta = {key: _number(kind, key, value) for key, value in values.items()}
@@ -82,10 +84,30 @@ def _number(kind: str, key: str, value: str) -> float:
         raise ConfigurationError(f"--{kind}: {key}={value} is no number") from err
 
 
-def _files(pattern: str) -> list[Path]:
+def locations(text: str) -> list[Location]:
+    """Return the file that a path stands for, or the files of a URL.
+
+    Raises:
+        InputFileError: when a pattern in a URL matches nothing, or its server does not answer.
+    """
+    if "://" not in text:
+        return [Path(text)]
+    found = listed(text) if is_pattern(text) else [text]
+    if not found:
+        raise InputFileError(f"{text}: no file matches; check the address")
+    return list(found)
+
+
+def _stem(file: Location) -> str:
+    return PurePosixPath(str(file).partition("?")[0]).stem if isinstance(file, str) else file.stem
+
+
+def _matching(pattern: str) -> list[Location]:
+    if "://" in pattern:
+        return locations(pattern)
     if not glob.has_magic(pattern):
         return [Path(pattern)]
-    found = [Path(name) for name in sorted(glob.glob(pattern))]  # noqa: PTH207  it may be absolute
+    found: list[Location] = [Path(name) for name in sorted(glob.glob(pattern))]  # noqa: PTH207  it may be absolute
     if not found:
         raise InputFileError(f"{pattern}: no file matches; check the path")
     return found

@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from hypotheta.catalogue import Location
 from hypotheta.errors import ConfigurationError, OutputError
 from hypotheta.events import Events
 from hypotheta.ntuples import EventProfile, FeatureProfile, Profile, load_profile, read_features
@@ -32,6 +33,7 @@ _FLAT_CODE = '''\
 
 from pydantic import BaseModel, ConfigDict
 
+from hypotheta.catalogue import Location
 from hypotheta.errors import ConfigurationError
 from hypotheta.features import FeatureSpec
 
@@ -70,7 +72,7 @@ _BINS = 12
 
 
 def starting_analysis(
-    folder: Path, roles: Sequence[FilesOf], inspections: Mapping[Path, Inspection], profile: str, *, sqrt_s: float
+    folder: Path, roles: Sequence[FilesOf], inspections: Mapping[Location, Inspection], profile: str, *, sqrt_s: float
 ) -> list[str]:
     """Write a first analysis of inspected files.
 
@@ -181,7 +183,7 @@ def _flat_roles(
     return made, shifts, _best_feature(columns, is_signal)
 
 
-def _selection(inspections: Mapping[Path, Inspection], profile: EventProfile) -> dict[str, Any]:
+def _selection(inspections: Mapping[Location, Inspection], profile: EventProfile) -> dict[str, Any]:
     """Choose loose cuts that most of the events pass."""
     parts = [one.events for one in inspections.values() if one.events is not None]
     low = max(25.0, profile.jets.threshold_GeV or 0.0)
@@ -204,7 +206,7 @@ def _count(objects: Any, pt: float) -> NDArray[np.int64]:
 
 
 def _best_of_events(
-    roles: Sequence[FilesOf], inspections: Mapping[Path, Inspection], selection: Mapping[str, Any]
+    roles: Sequence[FilesOf], inspections: Mapping[Location, Inspection], selection: Mapping[str, Any]
 ) -> tuple[str, list[float]]:
     cuts = skeleton.Cuts(**selection)
     tables, labels = [], []
@@ -259,7 +261,7 @@ def _summed(role: FilesOf, profile: Profile) -> FilesOf:
     return replace(role, sum_of_weights=total)
 
 
-def _open(role: FilesOf, inspections: Mapping[Path, Inspection]) -> list[str]:
+def _open(role: FilesOf, inspections: Mapping[Location, Inspection]) -> list[str]:
     """Say what is still unknown of a sample."""
     if role.kind == "data":
         return []
@@ -275,7 +277,7 @@ def _open(role: FilesOf, inspections: Mapping[Path, Inspection]) -> list[str]:
     return found
 
 
-def _generator(role: FilesOf, inspections: Mapping[Path, Inspection]) -> bool:
+def _generator(role: FilesOf, inspections: Mapping[Location, Inspection]) -> bool:
     return all(any(fact.what.startswith("cross section") for fact in inspections[path].facts) for path in role.files)
 
 
@@ -304,7 +306,7 @@ def _catalogue_text(folder: Path, roles: Sequence[FilesOf], profile: str, sqrt_s
             body["cross_section_pb"] = sigma if sigma is not None else 1.0 if role.kind == "signal" else "generator"
         if role.sum_of_weights is not None:
             body["sum_of_weights"] = role.sum_of_weights
-        body["files"] = [os.path.relpath(path.resolve(), target) for path in role.files]
+        body["files"] = [f if isinstance(f, str) else os.path.relpath(f.resolve(), target) for f in role.files]
         lines += [f"  {role.name}:", *(f"    {line}" for line in _plain(body).splitlines())]
     return "\n".join(lines) + "\n"
 
