@@ -56,7 +56,7 @@ def whole(tmp_path_factory):
         "training": {"folds": 3},
     }
     (folder / "mine.yaml").write_text(yaml.safe_dump(config))
-    for verb in ("features", "train", "score"):
+    for verb in ("features", "train", "score", "significance"):
         assert main(["--quiet", verb, str(folder / "mine.yaml")]) == 0
     return folder
 
@@ -108,12 +108,17 @@ def same_trees(a, b):
     )
 
 
+def same_bytes(a, b):
+    return a.read_bytes() == b.read_bytes()
+
+
 def features(case):
     return case.run("features", "--sample", "signal", made="results/features/signal.root", same=same_trees)
 
 
 def score(case):
-    return case.run("score", "--classifier", "parameterized_network", made="results/scores/parameterized_network.root")
+    made = "results/scores/parameterized_network.root"
+    return case.run("score", "--classifier", "parameterized_network", made=made, same=same_trees)
 
 
 def test_the_whole_analysis_runs(case):
@@ -149,12 +154,25 @@ def test_spoilt_ntuples(case, spoil, number):
 
 
 @pytest.mark.parametrize("number", range(12))
-def test_spoilt_features_and_models(case, number):
+def test_spoilt_models(case, number):
     rng = np.random.default_rng(number)
     inputs = [*sorted((case.folder / "results/models/parameterized_network").rglob("*.*"))]
-    inputs.append(case.folder / "results/features/ttbar.root")
     (flip, cut, fill)[number % 3](inputs[number % len(inputs)], rng)
     score(case)
+
+
+@pytest.mark.parametrize("spoil", [flip, cut, fill])
+@pytest.mark.parametrize("number", range(8))
+def test_spoilt_features(case, spoil, number):
+    spoil(case.folder / "results/features/ttbar.root", np.random.default_rng(number))
+    score(case)
+
+
+@pytest.mark.parametrize("spoil", [flip, cut, fill])
+@pytest.mark.parametrize("number", range(8))
+def test_spoilt_scores(case, spoil, number):
+    spoil(case.folder / "results/scores/parameterized_network.root", np.random.default_rng(number))
+    case.run("significance", made="results/tables/significance.csv", same=same_bytes)
 
 
 @pytest.mark.parametrize("content", [b"", b"root", b"PK\x03\x04", b"\x89HDF", b"root" + bytes(400), bytes(2000)])
