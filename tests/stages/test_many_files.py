@@ -8,6 +8,7 @@ import itertools
 import json
 import shutil
 import threading
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import yaml
 
 from hypotheta.cli import main
 from hypotheta.errors import ConfigurationError, InputFileError, MissingExtraError, UnreachableFileError
+from hypotheta.hashing import digest
 from hypotheta.ntuples import read_metadata, read_tree, write_root
 from hypotheta.ntuples.files import opened, readable
 from hypotheta.stages import features as stage
@@ -24,6 +26,7 @@ from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.features import feature_path, features, features_of_file, join_features, part_path, tabulated
 from hypotheta.stages.skipped import skipped_sections
 from hypotheta.stages.store import Store
+from hypotheta.stages.unchanged import forget
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = "ttbar_mtt_500_700"
@@ -188,6 +191,69 @@ def test_damage_in_the_middle_of_a_file_says_how_many_events_are_lost(make, tmp_
     assert content["skipped"][0]["events"] == 1500
 
 
+def spoil(path):
+    """Change a number inside of a basket, as a bad disk does: the file can still be read."""
+    with opened(path) as file:
+        at = file["Events"]["MET_phi"].basket_key(0).data_cursor.index + 42
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+def adler32(path):
+    return f"adler32:{zlib.adler32(path.read_bytes()):08x}"
+
+
+def test_a_changed_number_is_found_by_the_checksum_of_the_catalogue(make, tmp_path, monkeypatch, as_foreign):
+    monkeypatch.setattr(inputs, "DELAYS", (1e9,))  # never tried again
+    paths = [tmp_path / f"top_{i}.root" for i in range(3)]
+    for path in paths:
+        as_foreign(path)
+    sums = {path.name: adler32(path) for path in paths}
+    features(make(checksums=sums), SAMPLE)
+    spoil(paths[1])
+    features(make(), SAMPLE)  # nothing tells: other programs leave no checksums
+    analysis = make(checksums=sums)
+    with pytest.raises(
+        InputFileError,
+        match=rf"top_1\.root: it is not the file that checksums of sample '{SAMPLE}' tells of \(its checksum is "
+        r"adler32:\w{8}, not adler32:\w{8}\): bytes were lost or changed; copy it again, or correct",
+    ):
+        features(analysis, SAMPLE)
+    features(analysis, SAMPLE, skip_bad_files=True)
+    meta = Store(analysis).metadata(SAMPLE)
+    assert [Path(f["name"]).name for f in meta["files"]] == ["top_0.root", "top_2.root"]
+    assert "checksum" in meta["skipped"][0]["reason"]
+    assert meta["sum_of_weights"] == pytest.approx(sum(f["sum_of_weights"] for f in meta["files"]))
+
+
+def test_a_file_without_a_checksum_where_there_should_be_one(make, tmp_path):
+    (tmp_path / "sums.yaml").write_text(yaml.safe_dump({"top_0.root": adler32(tmp_path / "top_0.root")}))
+    with pytest.raises(ConfigurationError, match=r"checksums: there is none of '.*top_1\.root'; add it \(as adler32:1"):
+        features(make(checksums="sums.yaml"), SAMPLE)
+    features(make(files=["top_0.root"], checksums="sums.yaml"), SAMPLE)
+
+
+def test_files_of_a_manifest_are_compared_with_it(make, tmp_path):
+    entries = {f"top_{i}.root": {"sha256": digest((tmp_path / f"top_{i}.root").read_bytes())} for i in range(2)}
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"sqrt_s_TeV": 14, "files": entries}))
+    analysis = make()
+    assert [one.promise is not None for one in inputs.input_files(analysis, SAMPLE)] == [True, True, False]
+    features(analysis, SAMPLE)
+    spoil(tmp_path / "top_1.root")
+    with pytest.raises(InputFileError, match=r"top_1\.root: it is not the file that .*manifest\.json tells of"):
+        features(analysis, SAMPLE)
+    forget(tmp_path / "top_1.root")
+    assert json.loads(manifest.read_text())["files"].keys() == {"top_0.root"}
+    features_of_file(make(), SAMPLE, 0)
+    manifest.write_text('{"files": {"top_0.root": {"sha256": "12"}}}')
+    with pytest.raises(InputFileError, match=r"manifest\.json: top_0\.root: 'sha256:12' is no checksum"):
+        features(make(), SAMPLE)
+    manifest.write_text("[1, 2]")  # of somebody else
+    features_of_file(make(), SAMPLE, 0)
+
+
 def test_data_left_out_is_said_loudly(make, tmp_path, caplog):
     analysis = make(kind="data")
     (tmp_path / "top_2.root").write_bytes(b"")
@@ -290,7 +356,7 @@ def server(tmp_path):
         thread.join()
 
 
-def test_files_over_http(make, server, monkeypatch):
+def test_files_over_http(make, server, monkeypatch, tmp_path):
     pytest.importorskip("aiohttp", reason="extra 'remote'")
     monkeypatch.setattr(inputs, "DELAYS", (0.0, 0.0, 0.0))
     local = make()
@@ -303,6 +369,10 @@ def test_files_over_http(make, server, monkeypatch):
     there = read_tree(feature_path(remote, SAMPLE), "events")
     assert all(np.array_equal(here[k], there[k]) for k in here)
     assert Store(remote).metadata(SAMPLE)["files"][0]["bytes"] == Store(local).metadata(SAMPLE)["files"][0]["bytes"]
+    sums = {f"{server}/top_{i}.root": adler32(tmp_path / f"top_{i}.root") for i in range(3)}
+    features(make(files=list(sums), checksums=sums), SAMPLE)
+    with pytest.raises(InputFileError, match=r"http://.*top_0\.root: it is not the file .* \(its checksum is adler32"):
+        features(make(files=list(sums), checksums=dict.fromkeys(sums, "adler32:00000000")), SAMPLE)
     with pytest.raises(InputFileError, match=r"http://.*/none\.root: there is no such file; check the path"):
         features(make(files=[f"{server}/none.root"]), SAMPLE)
 

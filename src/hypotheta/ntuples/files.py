@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import awkward as ak
+import fsspec
 import numpy as np
 import uproot
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ from hypotheta.ntuples.schema import Role, branch_of
 __all__ = [
     "METADATA",
     "Tree",
+    "file_pieces",
     "file_size",
     "opened",
     "read_metadata",
@@ -45,6 +47,7 @@ __all__ = [
 #: the key of the JSON text that `write_root` adds
 METADATA = "metadata"
 _HEADER = 20
+_PIECE = 1 << 22
 _BIG_FILE_VERSION = 1_000_000
 #: what a disk or network says when it may do better later
 _PASSING = {
@@ -152,6 +155,15 @@ def file_size(path: Location) -> int:
         return path.stat().st_size
     with opened(path) as file, readable(path):
         return int(file.file.source.num_bytes)
+
+
+def file_pieces(path: Location) -> Iterator[bytes]:
+    """Yield the bytes of a file, a few million at a time; raises as `opened`."""
+    if isinstance(path, Path):
+        _check_header(path)
+    with readable(path), path.open("rb") if isinstance(path, Path) else fsspec.open(path, "rb") as handle:
+        while piece := handle.read(_PIECE):
+            yield piece
 
 
 @dataclass(frozen=True)

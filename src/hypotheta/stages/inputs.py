@@ -10,6 +10,7 @@ from hypotheta.catalogue import Location
 from hypotheta.errors import InputFileError, MissingBranchError, UnreachableFileError
 from hypotheta.ntuples import EventProfile, FileInfo, Profile, file_info, file_size, load_profile
 from hypotheta.stages.analysis import NOMINAL, Analysis, Variation
+from hypotheta.stages.unchanged import Promise, check_unchanged, promises
 
 __all__ = [
     "DELAYS",
@@ -40,10 +41,12 @@ class Input:
     Args:
         path: of the file.
         source: the variation that it holds, where the events were varied beforehand; None for the nominal events.
+        promise: what its bytes should be, where anybody says so.
     """
 
     path: Location
     source: str | None = None
+    promise: Promise | None = None
 
     def read_as(self, profile: EventProfile, source: str | None) -> EventProfile:
         """Return the profile that reads a variation, the file's own or one of its branches or trees."""
@@ -66,12 +69,15 @@ def input_files(analysis: Analysis, sample: str, variations: Sequence[Variation]
         variations: those that are wanted; all that apply by default.
     """
     catalogue = analysis.catalogue
-    found = [Input(path) for path in catalogue.files(sample)]
-    if load_profile(catalogue.profile, catalogue.base).level == "features":
-        return found  # flat files hold their variations as they are
-    wanted = applied_variations(analysis, sample) if variations is None else variations
-    own = dict.fromkeys(v.source for v in wanted if v.source in catalogue[sample].variations)
-    return [*found, *(Input(path, source) for source in own for path in catalogue.files(sample, source))]
+    sources: list[str | None] = [None]
+    if (
+        load_profile(catalogue.profile, catalogue.base).level == "events"
+    ):  # flat files hold their variations as they are
+        wanted = applied_variations(analysis, sample) if variations is None else variations
+        sources += dict.fromkeys(v.source for v in wanted if v.source in catalogue[sample].variations)
+    files = [(path, source) for source in sources for path in catalogue.files(sample, source)]
+    promised = promises(catalogue, sample, [path for path, _ in files])
+    return [Input(path, source, promised.get(path)) for path, source in files]
 
 
 @dataclass(frozen=True)
@@ -143,8 +149,10 @@ def inspected(one: Input, profile: Profile) -> tuple[FileInfo, ReadFile]:
     """Return what a file says of itself.
 
     Raises:
-        InputFileError: when it is missing or damaged, or has no tree of the profile's name.
+        InputFileError: when it is missing or damaged, has another checksum, or no tree of the profile's name.
     """
+    if one.promise is not None:
+        check_unchanged(one.path, one.promise)
     try:
         info = file_info(one.path, profile if profile.level == "features" else one.read_as(profile, one.source))
     except MissingBranchError as err:
