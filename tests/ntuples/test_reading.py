@@ -101,9 +101,9 @@ def test_units_and_fixed_masses(tmp_path, columns):
 def test_file_info(tmp_path, columns):
     runs = {"genEventSumw": np.array([150.0, 50.0]), "genEventCount": np.array([300, 100])}
     assert file_info(write(tmp_path / "a.root", columns), NANOAOD) == FileInfo(200, None, None, 15.0)
-    assert file_info(write(tmp_path / "b.root", columns, runs), NANOAOD) == FileInfo(200, 200.0, None, 15.0)
+    assert file_info(write(tmp_path / "b.root", columns, runs), NANOAOD) == FileInfo(200, 200.0, None, 15.0, 400)
     runs |= {"cross_section_pb": np.array([2.0, 4.0]), "jet_threshold_GeV": np.array([10.0, 12.0])}
-    assert file_info(write(tmp_path / "c.root", columns, runs), NANOAOD) == FileInfo(200, 200.0, 2.5, 12.0)
+    assert file_info(write(tmp_path / "c.root", columns, runs), NANOAOD) == FileInfo(200, 200.0, 2.5, 12.0, 400)
 
 
 def test_a_missing_branch_names_the_closest(tmp_path, columns):

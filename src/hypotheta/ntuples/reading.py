@@ -30,12 +30,14 @@ class FileInfo:
         sum_of_weights: Σw of all generated events, before any cut; None if the file carries none.
         cross_section_pb: the generator's cross section in pb; None if the file carries none.
         jet_threshold_GeV: lowest jet pt in the file; None if it is not known.
+        generated: number of generated events, before any cut; None if the file does not count them.
     """
 
     n_events: int
     sum_of_weights: float | None = None
     cross_section_pb: float | None = None
     jet_threshold_GeV: float | None = None
+    generated: int | None = None
 
 
 def file_info(path: Location, profile: Profile) -> FileInfo:
@@ -52,12 +54,13 @@ def file_info(path: Location, profile: Profile) -> FileInfo:
         declared = profile.jets.threshold_GeV
         if profile.runs is None or profile.runs.tree not in tree_keys(file, path):
             return FileInfo(n_events, jet_threshold_GeV=declared)
-        sums, sigma, threshold = _runs(Tree.find(file, path, profile.runs.tree), profile.runs)
-    return FileInfo(n_events, sums, sigma, declared if threshold is None else threshold)
+        return _of_runs(
+            Tree.find(file, path, profile.runs.tree), profile.runs, FileInfo(n_events, None, None, declared)
+        )
 
 
-def _runs(tree: Tree, names: RunsBranches) -> tuple[float | None, float | None, float | None]:
-    """Return Σw, the cross section and the jet threshold; merged files leave one entry each."""
+def _of_runs(tree: Tree, names: RunsBranches, bare: FileInfo) -> FileInfo:
+    """Add Σw, the cross section, the jet threshold and generated events; merged files leave one entry each."""
 
     def column(name: str | None) -> Float | None:
         if name is None or name not in tree.branches:
@@ -74,10 +77,12 @@ def _runs(tree: Tree, names: RunsBranches) -> tuple[float | None, float | None, 
     if sigma is not None:
         # parts of one sample have measured the same cross section, each with its number of events
         sigma = np.atleast_1d(np.average(sigma, weights=events if events is not None and events.sum() > 0 else None))
-    return (
+    return FileInfo(
+        bare.n_events,
         None if sums is None else float(sums.sum()),
         None if sigma is None else float(sigma[0]),
-        None if threshold is None else float(threshold.max()),
+        bare.jet_threshold_GeV if threshold is None else float(threshold.max()),
+        None if events is None else round(float(events.sum())),
     )
 
 

@@ -18,6 +18,7 @@ from hypotheta.selection import CutflowRow
 from hypotheta.stages.analysis import NOMINAL, Analysis, Variation
 from hypotheta.stages.files import Provenance
 from hypotheta.stages.inputs import ReadFile, SkippedFile, UnnormalisedError, applied_variations
+from hypotheta.stages.normalisation import WeightsRead, check_catalogue
 from hypotheta.stages.weights import FactorSums, combined_means, ntuple_weights
 
 __all__ = [
@@ -166,6 +167,10 @@ def finished(analysis: Analysis, content: Content) -> Content:
         for name, rows in cutflow.items()
     }
     _warn_of_sentinels(content)
+    known = analysis.catalogue[sample].sum_of_weights
+    if known is not None:
+        read = WeightsRead.of(entry["weights_read"] for entry in content["files"] if entry["source"] is None)
+        check_catalogue(sample, known, read)
     files = [{k: v for k, v in entry.items() if k not in ("factors", "suspects")} for entry in content["files"]]
     return {**content, "files": files, "cutflow": divided, "mean_factors": _mean_factors(analysis, content)}
 

@@ -93,6 +93,7 @@ class ReadFile:
         source: the variation that it holds; None for the nominal events.
         factors: what it tells of the means of its weight variations (`FactorSums`).
         suspects: feature, value, and share of the events for what looks like an undeclared sentinel.
+        weights_read: Σw and Σ|w| of the events in it (of a flat file, of the sample's nominal rows).
     """
 
     name: str
@@ -103,6 +104,7 @@ class ReadFile:
     source: str | None = None
     factors: Mapping[str, Any] = field(default_factory=dict)
     suspects: Sequence[tuple[str, float, float]] = ()
+    weights_read: Sequence[float] = (0.0, 0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON types."""
