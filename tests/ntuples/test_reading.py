@@ -106,6 +106,18 @@ def test_file_info(tmp_path, columns):
     assert file_info(write(tmp_path / "c.root", columns, runs), NANOAOD) == FileInfo(200, 200.0, 2.5, 12.0, 400)
 
 
+def test_a_weight_that_is_not_there(tmp_path, columns):
+    path = write(tmp_path / "a.root", without(columns, "genWeight"))
+    with pytest.raises(
+        MissingBranchError, match=r"a\.root: tree 'Events' has no branch 'genWeight', but .* weighted; c"
+    ):
+        list(read_events(path, NANOAOD, weighted=True))
+    (data,) = read_events(path, NANOAOD)
+    (same,) = read_events(path, NANOAOD.model_copy(update={"weight": ("genWeight", 1)}), weighted=True)
+    assert np.all(data.weight == 1)
+    assert np.all(same.weight == 1)
+
+
 def test_a_missing_branch_names_the_closest(tmp_path, columns):
     path = write(tmp_path / "a.root", without(columns, "Jet_pt") | {"Jet_ptt": columns["Jet_pt"]})
     with pytest.raises(

@@ -29,13 +29,14 @@ from hypotheta.errors import (
     closest,
 )
 from hypotheta.ntuples.integrity import ColumnSums, unsealed
-from hypotheta.ntuples.schema import Role, branch_of
+from hypotheta.ntuples.schema import Role, branch_of, weight_roles
 
 __all__ = [
     "METADATA",
     "Tree",
     "file_pieces",
     "file_size",
+    "file_uuid",
     "opened",
     "read_metadata",
     "read_pieces",
@@ -157,6 +158,12 @@ def file_size(path: Location) -> int:
         return int(file.file.source.num_bytes)
 
 
+def file_uuid(file: Any) -> str:
+    """Return the identifier of an open file, which its copies share; empty where it has none."""
+    uuid = file.file.uuid
+    return str(uuid) if uuid.int else ""
+
+
 def file_pieces(path: Location) -> Iterator[bytes]:
     """Yield the bytes of a file, a few million at a time; raises as `opened`."""
     if isinstance(path, Path):
@@ -214,6 +221,27 @@ class Tree:
             hint = closest(names[0], self.branches)
             raise MissingBranchError(f"{self.path}: tree '{self.name}' has {wanted}{hint}")
         return found
+
+    def weight_of(self, weight: tuple[str | int, ...] | None, *, weighted: bool) -> str | None:
+        """Return the branch of the weight that a profile names; None where all events count 1.
+
+        Args:
+            weight: what the profile says.
+            weighted: whether the events are simulated, so that a weight that is named must be there.
+
+        Raises:
+            MissingBranchError: it is not.
+        """
+        for role in weight_roles(weight):
+            found = role.found(self.branches)
+            if found is None and weighted and weight is not None and 1 not in weight:
+                raise MissingBranchError(
+                    f"{self.path}: tree '{self.name}' has no branch '{role.names[0]}', but the profile says that its "
+                    "events are weighted; correct the profile's weight (null where all weigh the same, "
+                    f"[{role.names[0]}, 1] where some files have none), or the ntuple"
+                )
+            return found
+        return None
 
     def read(self, branches: Iterable[str], start: int = 0, stop: int | None = None) -> dict[str, ak.Array]:
         """Read rows ``start … stop`` of some branches, each once; of ``name[i]`` element i.

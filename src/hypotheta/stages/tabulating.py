@@ -193,9 +193,11 @@ def _flat_pieces(
     another signal hypothesis, are left out: a file may hold several samples.
     """
     region = analysis.config.training.region
+    simulated = analysis.catalogue[sample].kind != "data"
+    optional = analysis.optional_features
     for start in range(0, max(n_events, 1), chunk):
         stop = min(start + chunk, n_events)
-        columns = read_features(path, profile, optional=analysis.optional_features, start=start, stop=stop)
+        columns = read_features(path, profile, optional=optional, start=start, stop=stop, weighted=simulated)
         parts = dict(_split(analysis, sample, path, _of_sample(analysis, sample, columns)))
         parts = parts or {NOMINAL: columns.select(np.zeros(len(columns), dtype=np.bool_))}
         tables = {name: _flat_table(analysis, sample, name, rows, path) for name, rows in parts.items()}
