@@ -146,12 +146,15 @@ def test_patterns_and_addresses_of_files(tmp_path):
     ("files", "error", "match"),
     [
         (["c_*.root"], InputFileError, r"c_\*\.root: no file matches this pattern of sample 's'; check it"),
-        (["b.root", "*.root"], ConfigurationError, r"samples\.s\.files: '.*b\.root' is there twice; .* count twice"),
+        (["b.root", "b*.root"], ConfigurationError, r"samples\.s\.files: '.*b\.root' is there twice; .* count twice"),
+        (["b.root", "link.root"], ConfigurationError, r"'.*b\.root' is there twice; its events would count twice"),
+        (["x/../b.root", "b.root"], ConfigurationError, r"'.*b\.root' is there twice"),
         (["https://x/*.root"], ConfigurationError, "patterns are for local files; write out the URLs"),
     ],
 )
 def test_files_that_cannot_be_meant(tmp_path, files, error, match):
     (tmp_path / "b.root").touch()
+    (tmp_path / "link.root").symlink_to("b.root")
     with pytest.raises(error, match=match):
         catalogue_of(tmp_path, files=files).files("s")
 

@@ -7,6 +7,7 @@ error, never 1.
 
 import fnmatch
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
@@ -243,7 +244,8 @@ class Catalogue(_Strict):
         if not texts:
             return [self.ntuple(name)]
         found = [location for text in texts for location in _located(text, self.base, name, key)]
-        twice = next((f for i, f in enumerate(found) if f in found[:i]), None) if len(set(found)) < len(found) else None
+        places = Counter(f.resolve() if isinstance(f, Path) else f for f in found)
+        twice = next((place for place, n in places.items() if n > 1), None)
         if twice is not None:
             raise ConfigurationError(f"samples.{name}.{key}: '{twice}' is there twice; its events would count twice")
         return found

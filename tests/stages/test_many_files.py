@@ -9,6 +9,7 @@ import json
 import shutil
 import threading
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from hypotheta.stages import features as stage
 from hypotheta.stages import inputs, tabulating
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.features import feature_path, features, features_of_file, join_features, part_path, tabulated
+from hypotheta.stages.repeated import repeated, repeated_sections, tell_repeated
 from hypotheta.stages.skipped import skipped_sections
 from hypotheta.stages.store import Store
 from hypotheta.stages.unchanged import forget
@@ -252,6 +254,90 @@ def test_files_of_a_manifest_are_compared_with_it(make, tmp_path):
         features(make(), SAMPLE)
     manifest.write_text("[1, 2]")  # of somebody else
     features_of_file(make(), SAMPLE, 0)
+
+
+def test_copies_of_a_file_are_refused(make, tmp_path):
+    shutil.copy(tmp_path / "top_1.root", tmp_path / "copy.root")
+    analysis = make(files=["top_*.root", "copy.root"])
+    match = (
+        rf"sample '{SAMPLE}': '.*top_1\.root' and '.*copy\.root' are copies of one file \(both have the UUID .*; take"
+    )
+    with pytest.raises(ConfigurationError, match=match):
+        features(analysis, SAMPLE)
+    for i in range(4):
+        features_of_file(analysis, SAMPLE, i)
+    with pytest.raises(ConfigurationError, match=match):
+        join_features(analysis, SAMPLE)
+
+
+def repeat(tmp_path, change):
+    """Write a file with events of another, of which a column is changed."""
+    with opened(tmp_path / "top_1.root") as file:
+        events, runs = (
+            {k: file[tree][k].array() for k in file[tree].keys() if not k.startswith("n")}  # noqa: SIM118
+            for tree in ("Events", "Runs")
+        )
+    write_root(tmp_path / "again.root", {"Events": events | change(events), "Runs": runs})
+
+
+def test_events_that_are_read_twice_are_told(make, tmp_path, caplog):
+    repeat(tmp_path, lambda _: {})
+    store = Store(own := make(files=["top_*.root", "again.root"]))
+    features(own, SAMPLE)
+    features(own, "xtt_m1000")
+    tell_repeated(store.simulated())
+    n = len(store.table(SAMPLE))
+    (message,) = caplog.messages
+    assert f"sample '{SAMPLE}': " in message
+    assert f" of {n} selected events have the run, luminosity block and number of another (first: row " in message
+    assert "of them its features, too: they are read twice; look for files that overlap" in message
+    (section,) = repeated_sections(store.simulated())
+    found = repeated(store.table(SAMPLE))
+    assert section.tables[0].rows == [[SAMPLE, str(n), str(found.repeated), str(found.alike)]]
+    assert found.repeated == found.alike > 100
+    ids = store.table(SAMPLE).event_id
+    assert found.repeated == n - len(np.unique(ids))
+    assert found.first == next(i for i in range(n) if ids[i] in ids[:i])
+
+
+def test_a_production_that_numbers_its_jobs_alike_is_told_as_such(make, tmp_path, caplog):
+    repeat(tmp_path, lambda events: {"MET_phi": -events["MET_phi"], "MET_pt": 1.2 * events["MET_pt"]})
+    store = Store(own := make(files=["top_*.root", "again.root"]))
+    features(own, SAMPLE)
+    features(own, "xtt_m1000")
+    tell_repeated(store.simulated())
+    assert "but other features: a production that numbers its jobs alike" in caplog.text
+    assert repeated(store.table(SAMPLE)).alike == 0
+    caplog.clear()
+    only = make()
+    features(only, SAMPLE)
+    tell_repeated(Store(only).simulated())
+    assert not list(repeated_sections(Store(only).simulated()))
+    assert not caplog.records
+
+
+def test_data_that_count_twice_are_refused(make, tmp_path):
+    repeat(tmp_path, lambda _: {})
+    twice = make(files=["top_*.root", "again.root"], kind="data")
+    features(twice, SAMPLE)
+    with pytest.raises(InputFileError, match=r"selected events of data have the run, .* would count twice; remove"):
+        Store(twice).table(SAMPLE)
+    once = make(kind="data")
+    again = once.catalogue[SAMPLE].model_copy(update={"files": ("again.root",)})
+    samples = {**once.catalogue.samples, "muons": again}
+    both = replace(once, catalogue=once.catalogue.model_copy(update={"samples": samples}))
+    features(both, SAMPLE)
+    features(both, "muons")
+    Store(both).table("muons")
+    store = Store(both)
+    store.table(SAMPLE)
+    with pytest.raises(InputFileError, match=rf"samples '{SAMPLE}' and 'muons' share \d+ selected events of data"):
+        store.table("muons")
+    (tmp_path / "rows.yaml").write_text("extends: nanoaod\nevent_id: []\n")
+    rows = replace(twice, catalogue=twice.catalogue.model_copy(update={"profile": "rows.yaml"}))
+    features(rows, SAMPLE)
+    assert len(Store(rows).table(SAMPLE)) > 100
+    assert not list(Store(rows).simulated())
 
 
 def test_data_left_out_is_said_loudly(make, tmp_path, caplog):

@@ -93,6 +93,7 @@ class ReadFile:
         source: the variation that it holds; None for the nominal events.
         factors: what it tells of the means of its weight variations (`FactorSums`).
         suspects: feature, value, and share of the events for what looks like an undeclared sentinel.
+        uuid: what its copies share; empty where it has none.
         weights_read: Σw and Σ|w| of the events in it (of a flat file, of the sample's nominal rows).
     """
 
@@ -104,6 +105,7 @@ class ReadFile:
     source: str | None = None
     factors: Mapping[str, Any] = field(default_factory=dict)
     suspects: Sequence[tuple[str, float, float]] = ()
+    uuid: str = ""
     weights_read: Sequence[float] = (0.0, 0.0)
 
     def to_dict(self) -> dict[str, Any]:
@@ -160,4 +162,4 @@ def inspected(one: Input, profile: Profile) -> tuple[FileInfo, ReadFile]:
     except MissingBranchError as err:
         raise InputFileError(str(err)) from err
     sizes = info.n_events, info.sum_of_weights, info.cross_section_pb, file_size(one.path)
-    return info, ReadFile(str(one.path), *sizes, source=one.source)
+    return info, ReadFile(str(one.path), *sizes, source=one.source, uuid=info.uuid)
