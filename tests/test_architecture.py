@@ -18,6 +18,7 @@ ROOMS = [
         "errors",
         "units",
         "hashing",
+        "checksums",
         "parameters",
         "kinematics",
         "remote",

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypotheta.catalogue import Catalogue, load_yaml
+from hypotheta.checksums import Checksum
 from hypotheta.errors import ConfigurationError, InputFileError, MissingCrossSectionError
 
 BASE = """
@@ -155,13 +156,55 @@ def test_patterns_in_addresses(tmp_path):
     ("files", "error", "match"),
     [
         (["c_*.root"], InputFileError, r"c_\*\.root: no file matches this pattern of sample 's'; check it"),
-        (["b.root", "*.root"], ConfigurationError, r"samples\.s\.files: '.*b\.root' is there twice; .* count twice"),
+        (["b.root", "b*.root"], ConfigurationError, r"samples\.s\.files: '.*b\.root' is there twice; .* count twice"),
+        (["b.root", "link.root"], ConfigurationError, r"'.*b\.root' is there twice; its events would count twice"),
+        (["x/../b.root", "b.root"], ConfigurationError, r"'.*b\.root' is there twice"),
     ],
 )
 def test_files_that_cannot_be_meant(tmp_path, files, error, match):
     (tmp_path / "b.root").touch()
+    (tmp_path / "link.root").symlink_to("b.root")
     with pytest.raises(error, match=match):
         catalogue_of(tmp_path, files=files).files("s")
+
+
+def test_checksums_stand_in_the_catalogue_or_in_a_file_of_their_own(tmp_path):
+    assert catalogue_of(tmp_path, files=["a.root"]).checksums("s") is None
+    within = {"data/a.root": "AD:1A2B3C4D", "https://x/b.root": "sha256:" + 64 * "0"}
+    found = catalogue_of(tmp_path, files=["data/a.root"], checksums=within).checksums("s")
+    assert found == {
+        tmp_path / "data/a.root": Checksum("adler32", "1a2b3c4d"),
+        "https://x/b.root": Checksum("sha256", 64 * "0"),
+    }
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "sums.json").write_text('{"a.root": "crc32:00000001"}')
+    listed = catalogue_of(tmp_path, files=["data/a.root"], checksums="data/sums.json")
+    assert listed.checksums("s") == {tmp_path / "data/a.root": Checksum("crc32", "00000001")}
+    (tmp_path / "data" / "sums.json").write_text('{"a.root": 12}')
+    with pytest.raises(ConfigurationError, match=r"data/sums\.json: '12' is no checksum; write adler32:1a2b3c4d"):
+        listed.checksums("s")
+    (tmp_path / "data" / "sums.json").unlink()
+    with pytest.raises(InputFileError, match=r"data/sums\.json: there is no such file"):
+        listed.checksums("s")
+
+
+@pytest.mark.parametrize(
+    ("checksums", "match"),
+    [
+        (["adler32:1a2b3c4d"], r"samples\.s\.checksums: write PATH: adler32:1a2b3c4d for each file"),
+        (
+            {"a.root": "1a2b3c4d"},
+            r"samples\.s\.checksums: '1a2b3c4d' is no checksum; write adler32:1a2b3c4d \(8 digits\)",
+        ),
+        ({"a.root": "sha256:1a2b3c4d"}, "'sha256:1a2b3c4d' is no checksum"),
+        ({"a.root": "adler32:1a2b3c4x"}, "is no checksum"),
+        ({"a.root": 7}, "'7' is no checksum"),
+    ],
+)
+def test_checksums_of_another_form(tmp_path, checksums, match):
+    with pytest.raises(ConfigurationError, match=match) as caught:
+        catalogue_of(tmp_path, files=["a.root"], checksums=checksums)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,15 @@ error, never 1.
 
 import fnmatch
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from hypotheta.checksums import Checksum
 from hypotheta.errors import ConfigurationError, InputFileError, MissingCrossSectionError, closest
 from hypotheta.remote import is_pattern, listed
 from hypotheta.units import inv_fb
@@ -43,6 +45,17 @@ _OF_SIMULATION = {
     *("cross_section_pb", "k_factor", "branching_ratio", "filter_efficiency", "normalisation", "sum_of_weights"),
     *("theta", "generate"),
 }
+
+
+def _checked_sums(value: Any) -> Any:
+    if not isinstance(value, str | Mapping):
+        message = "write PATH: adler32:1a2b3c4d for each file, or the name of a file that lists them so"
+        raise ValueError(message)  # noqa: TRY004  pydantic makes one line of this only
+    return value if isinstance(value, str) else {str(path): str(Checksum.parse(text)) for path, text in value.items()}
+
+
+#: path → checksum, or a file that holds this
+Checksums: TypeAlias = Annotated[str | Mapping[str, str], BeforeValidator(_checked_sums)]
 
 
 class _Strict(BaseModel):
@@ -113,7 +126,9 @@ class Sample(_Strict):
     ``sum_of_weights`` is needed only for ntuples that do not carry the Σw of all generated events. ``files`` are local
     ones or URLs (``https://…``, ``root://…``), and patterns of them (``data/top_*.root``). An ``alternative`` sample is
     no part of the expectation; a two-point systematic puts it in place of another. ``variations`` are files in which
-    the events were varied beforehand, by name with ``_up`` and ``_down``.
+    the events were varied beforehand, by name with ``_up`` and ``_down``. ``checksums`` are those of all these files,
+    each ``adler32:…`` (as Rucio tells them), ``crc32:…``, ``md5:…`` or ``sha256:…`` by its path, or the name of a YAML
+    or JSON file that holds them so, with paths that start from where it stands.
     """
 
     process: str
@@ -127,6 +142,7 @@ class Sample(_Strict):
     sum_of_weights: float | None = None
     files: Files = ()
     variations: Mapping[str, Annotated[Files, Field(min_length=1)]] = Field(default_factory=dict)
+    checksums: Checksums | None = None
     generate: Generation | None = None
 
 
@@ -230,10 +246,33 @@ class Catalogue(_Strict):
         if not texts:
             return [self.ntuple(name)]
         found = [location for text in texts for location in _located(text, self.base, name)]
-        twice = next((f for i, f in enumerate(found) if f in found[:i]), None) if len(set(found)) < len(found) else None
+        places = Counter(f.resolve() if isinstance(f, Path) else f for f in found)
+        twice = next((place for place, n in places.items() if n > 1), None)
         if twice is not None:
             raise ConfigurationError(f"samples.{name}.{key}: '{twice}' is there twice; its events would count twice")
         return found
+
+    def checksums(self, name: str) -> dict[Location, Checksum] | None:
+        """Return the checksums that a sample names, by resolved path or URL; None where it names none.
+
+        Raises:
+            InputFileError: the file that lists them is missing.
+            ConfigurationError: the file that lists them holds something else.
+        """
+        given, base = self[name].checksums, self.base
+        if given is None:
+            return None
+        if isinstance(given, str):
+            path = self.base / given
+            given, base = load_yaml(path), path.parent
+            try:
+                given = _checked_sums(given)
+            except ValueError as err:
+                raise ConfigurationError(f"{path}: {err}") from err
+        return {
+            path if "://" in path else (base / path).resolve(): Checksum.parse(text)
+            for path, text in dict(given).items()
+        }
 
     def ntuple(self, name: str) -> Path:
         """Return the place of a sample's generated ntuple."""

@@ -12,7 +12,7 @@ import contextlib
 import fnmatch
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import IO, Any
 
@@ -75,6 +75,15 @@ class RemoteFile:
             What to wait for: the bytes of each range, or an error as above.
         """
         return asyncio.run_coroutine_threadsafe(self._read(ranges), fsspec.asyn.get_loop())
+
+    def pieces(self, length: int) -> Iterator[bytes]:
+        """Yield all bytes in order, ``length`` at a time; errors as above."""
+        start = 0
+        while piece := self.read([(start, start + length)]).result()[0]:
+            yield piece
+            start += len(piece)
+            if len(piece) < length:
+                return
 
     def close(self) -> None:
         """Forget what was kept of it."""

@@ -12,6 +12,7 @@ from hypotheta.cli import main
 from hypotheta.ntuples import load_profile, write_root
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.files import read_csv
+from hypotheta.stages.inspection import inspect
 from hypotheta.stages.roles import parse_role
 
 SMALL = Path(__file__).parents[2] / "samples/small"
@@ -50,6 +51,23 @@ def small_flat(path):
             parts[-1]["target"] = np.full(n, target)
     columns = {name: np.concatenate([p[name] for p in parts]).astype(np.float32) for name in parts[0]}
     write_root(path, {"xtt": columns})
+
+
+@pytest.mark.parametrize(
+    ("weight", "told"),
+    [
+        (None, "not in the file (weight): each event counts 1, as the profile allows"),
+        ("weight: w", "not in the file (w): right for data, refused for simulation"),
+        ("weight: 1", "the profile names none: each event counts 1"),
+        ("weight: mjj", ""),
+    ],
+)
+def test_a_weight_that_is_not_there_is_shown(here, weight, told):
+    small_flat(here / "flat.root")
+    (here / "mine.yaml").write_text(f"extends: xtt\n{weight}\n")
+    found = inspect(here / "flat.root", "xtt" if weight is None else str(here / "mine.yaml"))
+    assert "".join(fact.value for fact in found.facts if fact.what == "weight") == told
+    assert found.sound
 
 
 def only_a_small_bdt(folder):

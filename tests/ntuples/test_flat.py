@@ -40,6 +40,24 @@ def test_the_flat_schema_reads_straight_into_features(tmp_path):
     ).any()
 
 
+def test_a_weight_that_a_profile_names_is_never_silently_one(tmp_path):
+    path = write(tmp_path / "a.root", xtt_columns())
+    mine = XTT.model_copy(update={"weight": ("w",)})
+    with pytest.raises(
+        MissingBranchError,
+        match=r"a\.root: tree 'xtt' has no branch 'w', but the profile says that its events are weighted; correct the "
+        r"profile's weight \(null where all weigh the same, \[w, 1\] where some files have none\), or the ntuple",
+    ):
+        read_features(path, mine, weighted=True)
+    assert np.all(read_features(path, mine).weight == 1)  # data
+    assert XTT.weight == ("weight", 1)
+    for weight in (("weight", 1), (1,), None):
+        rows = read_features(path, XTT.model_copy(update={"weight": weight}), weighted=True)
+        assert np.all(rows.weight == 1)
+    path = write(tmp_path / "b.root", xtt_columns() | {"weight": np.full(60, 2.0)})
+    assert np.all(read_features(path, XTT, weighted=True).weight == 2)
+
+
 def test_rows_split_by_the_values_of_a_parameter(tmp_path):
     columns = xtt_columns()
     rows = read_features(write(tmp_path / "a.root", columns), XTT)

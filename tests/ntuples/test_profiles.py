@@ -76,6 +76,8 @@ def test_profiles_that_extend_each_other_in_a_circle_are_refused(tmp_path):
         ("jets: {mass: null}", "jets: a momentum is pt, eta, phi with mass or energy, or .*; it is eta, phi, pt"),
         ("jets: {pt: 5.0}", "jets: a momentum is .* and pt and energy are branches"),
         ("met: [{pt: MET_pt}]", "met.0: a missing momentum is pt and phi, or px and py; it is pt"),
+        ("weight: [1, w]", "weight: write 1 behind all branches: it stands for a file that has none of them"),
+        ("weight: [w, 2]", r"weight\.1\..*; it is 2"),
         ("wheight: null", "'wheight: null' removes a key that is not there; did you mean 'weight'"),
     ],
 )
@@ -83,6 +85,17 @@ def test_mistakes_in_what_differs_are_named(tmp_path, change, message):
     (tmp_path / "mine.yaml").write_text(f"extends: nanoaod\n{change}\n")
     with pytest.raises(ConfigurationError, match=message):
         load_profile("mine.yaml", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "weight"), [("w", ("w",)), ("[w, v]", ("w", "v")), ("[w, 1]", ("w", 1)), ("1", (1,)), ("null", None)]
+)
+def test_weights_may_be_absent_where_a_one_says_so(tmp_path, text, weight):
+    (tmp_path / "mine.yaml").write_text(f"extends: xtt\nweight: {text}\n")
+    profile = load_profile("mine.yaml", tmp_path)
+    assert profile.weight == weight
+    names = [role.names for role in profile.roles(()) if role.name == "weight"]
+    assert names == [tuple(n for n in weight if n != 1)] * (weight not in ((1,), None)) if weight else names == []
 
 
 def test_sentinels_of_all_features_or_by_feature(tmp_path):

@@ -101,9 +101,21 @@ def test_units_and_fixed_masses(tmp_path, columns):
 def test_file_info(tmp_path, columns):
     runs = {"genEventSumw": np.array([150.0, 50.0]), "genEventCount": np.array([300, 100])}
     assert file_info(write(tmp_path / "a.root", columns), NANOAOD) == FileInfo(200, None, None, 15.0)
-    assert file_info(write(tmp_path / "b.root", columns, runs), NANOAOD) == FileInfo(200, 200.0, None, 15.0)
+    assert file_info(write(tmp_path / "b.root", columns, runs), NANOAOD) == FileInfo(200, 200.0, None, 15.0, 400)
     runs |= {"cross_section_pb": np.array([2.0, 4.0]), "jet_threshold_GeV": np.array([10.0, 12.0])}
-    assert file_info(write(tmp_path / "c.root", columns, runs), NANOAOD) == FileInfo(200, 200.0, 2.5, 12.0)
+    assert file_info(write(tmp_path / "c.root", columns, runs), NANOAOD) == FileInfo(200, 200.0, 2.5, 12.0, 400)
+
+
+def test_a_weight_that_is_not_there(tmp_path, columns):
+    path = write(tmp_path / "a.root", without(columns, "genWeight"))
+    with pytest.raises(
+        MissingBranchError, match=r"a\.root: tree 'Events' has no branch 'genWeight', but .* weighted; c"
+    ):
+        list(read_events(path, NANOAOD, weighted=True))
+    (data,) = read_events(path, NANOAOD)
+    (same,) = read_events(path, NANOAOD.model_copy(update={"weight": ("genWeight", 1)}), weighted=True)
+    assert np.all(data.weight == 1)
+    assert np.all(same.weight == 1)
 
 
 def test_a_missing_branch_names_the_closest(tmp_path, columns):

@@ -1,11 +1,14 @@
 """Flat ntuples, whose columns are features already, from `features` to limits."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
+from hypotheta.catalogue import Sample
+from hypotheta.errors import MissingBranchError
 from hypotheta.ntuples import write_root
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.features import features
@@ -67,6 +70,18 @@ def flat(quick, tmp_path_factory):
     }
     (folder / "analysis.yaml").write_text(yaml.safe_dump(changes))
     return Analysis.load(folder)
+
+
+def test_a_weight_that_is_named_and_not_there_is_for_data_only(flat, tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: xtt\nweight: w\n")
+    catalogue = flat.catalogue.model_copy(update={"profile": str(tmp_path / "mine.yaml")})
+    analysis = replace(flat, catalogue=catalogue, results=tmp_path)
+    with pytest.raises(MissingBranchError, match=r"has no branch 'w', but .*, \[w, 1\] where some files have none"):
+        features(analysis, "xtt_m500")
+    nominal = [name for name in catalogue["xtt_m500"].files if name.endswith("_jes1.root")]
+    data = Sample(process="xtt", kind="data", files=nominal)
+    own = catalogue.model_copy(update={"samples": {**catalogue.samples, "xtt_m500": data}})
+    features(replace(analysis, catalogue=own), "xtt_m500")
 
 
 def test_from_features_to_limits(flat, quick):

@@ -8,6 +8,8 @@ import itertools
 import json
 import shutil
 import threading
+import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +18,17 @@ import yaml
 
 from hypotheta.cli import main
 from hypotheta.errors import ConfigurationError, InputFileError, MissingExtraError, UnreachableFileError
+from hypotheta.hashing import digest
 from hypotheta.ntuples import read_metadata, read_tree, write_root
 from hypotheta.ntuples.files import opened, readable
 from hypotheta.stages import features as stage
 from hypotheta.stages import inputs, tabulating
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.features import feature_path, features, features_of_file, join_features, part_path, tabulated
+from hypotheta.stages.repeated import repeated, repeated_sections, tell_repeated
 from hypotheta.stages.skipped import skipped_sections
 from hypotheta.stages.store import Store
+from hypotheta.stages.unchanged import forget
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = "ttbar_mtt_500_700"
@@ -188,6 +193,153 @@ def test_damage_in_the_middle_of_a_file_says_how_many_events_are_lost(make, tmp_
     assert content["skipped"][0]["events"] == 1500
 
 
+def spoil(path):
+    """Change a number inside of a basket, as a bad disk does: the file can still be read."""
+    with opened(path) as file:
+        at = file["Events"]["MET_phi"].basket_key(0).data_cursor.index + 42
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+def adler32(path):
+    return f"adler32:{zlib.adler32(path.read_bytes()):08x}"
+
+
+def test_a_changed_number_is_found_by_the_checksum_of_the_catalogue(make, tmp_path, monkeypatch, as_foreign):
+    monkeypatch.setattr(inputs, "DELAYS", (1e9,))  # never tried again
+    paths = [tmp_path / f"top_{i}.root" for i in range(3)]
+    for path in paths:
+        as_foreign(path)
+    sums = {path.name: adler32(path) for path in paths}
+    features(make(checksums=sums), SAMPLE)
+    spoil(paths[1])
+    features(make(), SAMPLE)  # nothing tells: other programs leave no checksums
+    analysis = make(checksums=sums)
+    with pytest.raises(
+        InputFileError,
+        match=rf"top_1\.root: it is not the file that checksums of sample '{SAMPLE}' tells of \(its checksum is "
+        r"adler32:\w{8}, not adler32:\w{8}\): bytes were lost or changed; copy it again, or correct",
+    ):
+        features(analysis, SAMPLE)
+    features(analysis, SAMPLE, skip_bad_files=True)
+    meta = Store(analysis).metadata(SAMPLE)
+    assert [Path(f["name"]).name for f in meta["files"]] == ["top_0.root", "top_2.root"]
+    assert "checksum" in meta["skipped"][0]["reason"]
+    assert meta["sum_of_weights"] == pytest.approx(sum(f["sum_of_weights"] for f in meta["files"]))
+
+
+def test_a_file_without_a_checksum_where_there_should_be_one(make, tmp_path):
+    (tmp_path / "sums.yaml").write_text(yaml.safe_dump({"top_0.root": adler32(tmp_path / "top_0.root")}))
+    with pytest.raises(ConfigurationError, match=r"checksums: there is none of '.*top_1\.root'; add it \(as adler32:1"):
+        features(make(checksums="sums.yaml"), SAMPLE)
+    features(make(files=["top_0.root"], checksums="sums.yaml"), SAMPLE)
+
+
+def test_files_of_a_manifest_are_compared_with_it(make, tmp_path):
+    entries = {f"top_{i}.root": {"sha256": digest((tmp_path / f"top_{i}.root").read_bytes())} for i in range(2)}
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"sqrt_s_TeV": 14, "files": entries}))
+    analysis = make()
+    assert [one.promise is not None for one in inputs.input_files(analysis, SAMPLE)] == [True, True, False]
+    features(analysis, SAMPLE)
+    spoil(tmp_path / "top_1.root")
+    with pytest.raises(InputFileError, match=r"top_1\.root: it is not the file that .*manifest\.json tells of"):
+        features(analysis, SAMPLE)
+    forget(tmp_path / "top_1.root")
+    assert json.loads(manifest.read_text())["files"].keys() == {"top_0.root"}
+    features_of_file(make(), SAMPLE, 0)
+    manifest.write_text('{"files": {"top_0.root": {"sha256": "12"}}}')
+    with pytest.raises(InputFileError, match=r"manifest\.json: top_0\.root: 'sha256:12' is no checksum"):
+        features(make(), SAMPLE)
+    manifest.write_text("[1, 2]")  # of somebody else
+    features_of_file(make(), SAMPLE, 0)
+
+
+def test_copies_of_a_file_are_refused(make, tmp_path):
+    shutil.copy(tmp_path / "top_1.root", tmp_path / "copy.root")
+    analysis = make(files=["top_*.root", "copy.root"])
+    match = (
+        rf"sample '{SAMPLE}': '.*top_1\.root' and '.*copy\.root' are copies of one file \(both have the UUID .*; take"
+    )
+    with pytest.raises(ConfigurationError, match=match):
+        features(analysis, SAMPLE)
+    for i in range(4):
+        features_of_file(analysis, SAMPLE, i)
+    with pytest.raises(ConfigurationError, match=match):
+        join_features(analysis, SAMPLE)
+
+
+def repeat(tmp_path, change):
+    """Write a file with events of another, of which a column is changed."""
+    with opened(tmp_path / "top_1.root") as file:
+        events, runs = (
+            {k: file[tree][k].array() for k in file[tree].keys() if not k.startswith("n")}  # noqa: SIM118
+            for tree in ("Events", "Runs")
+        )
+    write_root(tmp_path / "again.root", {"Events": events | change(events), "Runs": runs})
+
+
+def test_events_that_are_read_twice_are_told(make, tmp_path, caplog):
+    repeat(tmp_path, lambda _: {})
+    store = Store(own := make(files=["top_*.root", "again.root"]))
+    features(own, SAMPLE)
+    features(own, "xtt_m1000")
+    tell_repeated(store.simulated())
+    n = len(store.table(SAMPLE))
+    (message,) = caplog.messages
+    assert f"sample '{SAMPLE}': " in message
+    assert f" of {n} selected events have the run, luminosity block and number of another (first: row " in message
+    assert "of them its features, too: they are read twice; look for files that overlap" in message
+    (section,) = repeated_sections(store.simulated())
+    found = repeated(store.table(SAMPLE))
+    assert section.tables[0].rows == [[SAMPLE, str(n), str(found.repeated), str(found.alike)]]
+    assert found.repeated == found.alike > 100
+    ids = store.table(SAMPLE).event_id
+    assert found.repeated == n - len(np.unique(ids))
+    assert found.first == next(i for i in range(n) if ids[i] in ids[:i])
+
+
+def test_a_production_that_numbers_its_jobs_alike_is_told_as_such(make, tmp_path, caplog):
+    repeat(tmp_path, lambda events: {"MET_phi": -events["MET_phi"], "MET_pt": 1.2 * events["MET_pt"]})
+    store = Store(own := make(files=["top_*.root", "again.root"]))
+    features(own, SAMPLE)
+    features(own, "xtt_m1000")
+    tell_repeated(store.simulated())
+    assert "but other features: a production that numbers its jobs alike" in caplog.text
+    assert repeated(store.table(SAMPLE)).alike == 0
+    caplog.clear()
+    only = make()
+    features(only, SAMPLE)
+    tell_repeated(Store(only).simulated())
+    assert not list(repeated_sections(Store(only).simulated()))
+    assert not caplog.records
+
+
+def test_data_that_count_twice_are_refused(make, tmp_path):
+    repeat(tmp_path, lambda _: {})
+    twice = make(files=["top_*.root", "again.root"], kind="data")
+    features(twice, SAMPLE)
+    with pytest.raises(InputFileError, match=r"selected events of data have the run, .* would count twice; remove"):
+        Store(twice).table(SAMPLE)
+    once = make(kind="data")
+    again = once.catalogue[SAMPLE].model_copy(update={"files": ("again.root",)})
+    samples = {**once.catalogue.samples, "muons": again}
+    both = replace(once, catalogue=once.catalogue.model_copy(update={"samples": samples}))
+    features(both, SAMPLE)
+    features(both, "muons")
+    Store(both).table("muons")
+    store = Store(both)
+    store.table(SAMPLE)
+    with pytest.raises(InputFileError, match=rf"samples '{SAMPLE}' and 'muons' share \d+ selected events of data"):
+        store.table("muons")
+    (tmp_path / "rows.yaml").write_text("extends: nanoaod\nevent_id: []\n")
+    rows = replace(twice, catalogue=twice.catalogue.model_copy(update={"profile": "rows.yaml"}))
+    features(rows, SAMPLE)
+    assert len(Store(rows).table(SAMPLE)) > 100
+    assert not list(Store(rows).simulated())
+
+
 def test_data_left_out_is_said_loudly(make, tmp_path, caplog):
     analysis = make(kind="data")
     (tmp_path / "top_2.root").write_bytes(b"")
@@ -297,7 +449,7 @@ def server(tmp_path, request):
         thread.join()
 
 
-def test_files_over_http(make, server, monkeypatch):
+def test_files_over_http(make, server, monkeypatch, tmp_path):
     pytest.importorskip("aiohttp", reason="extra 'remote'")
     monkeypatch.setattr(inputs, "DELAYS", (0.0, 0.0, 0.0))
     local = make()
@@ -310,6 +462,10 @@ def test_files_over_http(make, server, monkeypatch):
     there = read_tree(feature_path(remote, SAMPLE), "events")
     assert all(here[k].tobytes() == there[k].tobytes() for k in here)
     assert Store(remote).metadata(SAMPLE)["files"][0]["bytes"] == Store(local).metadata(SAMPLE)["files"][0]["bytes"]
+    sums = {f"{server}/top_{i}.root": adler32(tmp_path / f"top_{i}.root") for i in range(3)}
+    features(make(files=list(sums), checksums=sums), SAMPLE)
+    with pytest.raises(InputFileError, match=r"http://.*top_0\.root: it is not the file .* \(its checksum is adler32"):
+        features(make(files=list(sums), checksums=dict.fromkeys(sums, "adler32:00000000")), SAMPLE)
     with pytest.raises(InputFileError, match=r"http://.*/none\.root: there is no such file; check the path"):
         features(make(files=[f"{server}/none.root"]), SAMPLE)
 

@@ -6,7 +6,15 @@ Which one do I use? `read_events` for ntuples with objects, `read_features` for 
 """
 
 from hypotheta.ntuples.factors import mean_factors
-from hypotheta.ntuples.files import file_size, read_metadata, read_pieces, read_tree, read_trees, tree_names
+from hypotheta.ntuples.files import (
+    file_pieces,
+    file_size,
+    read_metadata,
+    read_pieces,
+    read_tree,
+    read_trees,
+    tree_names,
+)
 from hypotheta.ntuples.flat import FeatureColumns, read_features
 from hypotheta.ntuples.profiles import load_profile, profile_names
 from hypotheta.ntuples.reading import CHUNK, FileInfo, file_info, read_events
@@ -22,6 +30,7 @@ __all__ = [
     "Profile",
     "RootWriter",
     "file_info",
+    "file_pieces",
     "file_size",
     "load_profile",
     "mean_factors",

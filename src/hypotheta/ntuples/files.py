@@ -5,10 +5,9 @@ Use `read_tree` for files that this package wrote (features, scores); `hypotheta
 
 import contextlib
 import errno
-import json
 import struct
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +26,17 @@ from hypotheta.errors import (
     UnreachableFileError,
     closest,
 )
-from hypotheta.ntuples.schema import Role, branch_of
+from hypotheta.ntuples.integrity import ColumnSums, unsealed
+from hypotheta.ntuples.schema import Role, branch_of, weight_roles
 from hypotheta.ntuples.source import RemoteSource
 from hypotheta.remote import RemoteFile
 
 __all__ = [
     "METADATA",
     "Tree",
+    "file_pieces",
     "file_size",
+    "file_uuid",
     "opened",
     "read_metadata",
     "read_pieces",
@@ -46,6 +48,7 @@ __all__ = [
 #: the key of the JSON text that `write_root` adds
 METADATA = "metadata"
 _HEADER = 20
+_PIECE = 1 << 22
 _BIG_FILE_VERSION = 1_000_000
 #: what a disk or network says when it may do better later
 _PASSING = {
@@ -142,14 +145,37 @@ def file_size(path: Location) -> int:
     return path.stat().st_size if isinstance(path, Path) else RemoteFile(path).size or 0
 
 
+def file_uuid(file: Any) -> str:
+    """Return the identifier of an open file, which its copies share; empty where it has none."""
+    uuid = file.file.uuid
+    return str(uuid) if uuid.int else ""
+
+
+def file_pieces(path: Location) -> Iterator[bytes]:
+    """Yield the bytes of a file, a few million at a time; raises as `opened`."""
+    if isinstance(path, Path):
+        _check_header(path)
+        with readable(path), path.open("rb") as handle:
+            while piece := handle.read(_PIECE):
+                yield piece
+        return
+    with contextlib.closing(RemoteFile(path)) as remote:
+        yield from remote.pieces(_PIECE)
+
+
 @dataclass(frozen=True)
 class Tree:
-    """One tree of an open file."""
+    """One tree of an open file.
+
+    Of a branch of which the writer left checksums, what was read is compared as soon as all rows were.
+    """
 
     path: Location
     name: str
     source: Any
     branches: frozenset[str]
+    checksums: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    _read: ColumnSums = field(default_factory=ColumnSums)
 
     @classmethod
     def find(cls, file: Any, path: Location, name: str) -> "Tree":
@@ -162,9 +188,13 @@ class Tree:
         known = tree_keys(file, path)
         if name not in known and name not in tree_keys(file, path, cycles=True):
             raise MissingBranchError(f"{path}: there is no tree '{name}'{closest(name, known)}")
+        checksums = _texts(file, path)[1].get(name, {})
         with readable(path):
             source = file[name]  # of several cycles the newest
-            return cls(path, name, source, frozenset([*source.keys(full_paths=False), *source.keys()]))
+            branches = frozenset([*source.keys(full_paths=False), *source.keys()])
+        for branch in checksums.keys() - branches:
+            raise _broken(path, f"tree '{name}' has lost its branch '{branch}'")
+        return cls(path, name, source, branches, checksums)
 
     def __len__(self) -> int:
         return int(self.source.num_entries)
@@ -182,6 +212,27 @@ class Tree:
             raise MissingBranchError(f"{self.path}: tree '{self.name}' has {wanted}{hint}")
         return found
 
+    def weight_of(self, weight: tuple[str | int, ...] | None, *, weighted: bool) -> str | None:
+        """Return the branch of the weight that a profile names; None where all events count 1.
+
+        Args:
+            weight: what the profile says.
+            weighted: whether the events are simulated, so that a weight that is named must be there.
+
+        Raises:
+            MissingBranchError: it is not.
+        """
+        for role in weight_roles(weight):
+            found = role.found(self.branches)
+            if found is None and weighted and weight is not None and 1 not in weight:
+                raise MissingBranchError(
+                    f"{self.path}: tree '{self.name}' has no branch '{role.names[0]}', but the profile says that its "
+                    "events are weighted; correct the profile's weight (null where all weigh the same, "
+                    f"[{role.names[0]}, 1] where some files have none), or the ntuple"
+                )
+            return found
+        return None
+
     def read(self, branches: Iterable[str], start: int = 0, stop: int | None = None) -> dict[str, ak.Array]:
         """Read rows ``start … stop`` of some branches, each once; of ``name[i]`` element i.
 
@@ -194,6 +245,7 @@ class Tree:
         branch, index = (name, None) if name in self.branches else branch_of(name)
         with readable(self.path):
             values = self.source[branch].array(entry_start=start, entry_stop=stop, array_cache=None)
+            self._compare(name, branch, values, start)
         if index is None:
             return values
         if values.ndim != 2:
@@ -206,6 +258,16 @@ class Tree:
                 f"{int(short.sum())} of {len(values)} rows (first: row {start + int(np.argmax(short))})"
             )
         return values[:, index]
+
+    def _compare(self, name: str, branch: str, values: ak.Array, start: int) -> None:
+        if branch not in self.checksums:
+            return
+        read = self._read.add(name, values, start)
+        if read is not None and read[0] == len(self) and list(read[1]) != list(self.checksums[branch]):
+            raise InputFileError(
+                f"{self.path}: branch '{branch}' of tree '{self.name}' is not as it was written: its checksum "
+                "differs, bytes were changed; copy the file again, or make it again"
+            )
 
 
 def tree_keys(file: Any, path: Location, *, cycles: bool = False) -> list[str]:
@@ -284,8 +346,14 @@ def read_metadata(path: Path) -> dict[str, str]:
     Raises:
         InputFileError: when the file is missing or damaged.
     """
-    with opened(path) as file, readable(path):
-        if METADATA not in file.keys(cycle=False):
-            return {}
-        content = json.loads(str(file[METADATA]))
-        return {str(key): str(value) for key, value in content.items()}
+    with opened(path) as file:
+        return _texts(file, path)[0]
+
+
+def _texts(file: Any, path: Location) -> tuple[dict[str, str], dict[str, dict[str, list[int]]]]:
+    """Return the texts that `write_root` put into an open file, and the checksums of its trees; see `unsealed`."""
+    with readable(path):
+        if file.classnames(recursive=False, cycle=False).get(METADATA) != "TObjString":
+            return {}, {}
+        text = str(file[METADATA])
+        return unsealed(text) if text.startswith("{") else ({}, {})

@@ -70,6 +70,7 @@ def read_features(
     optional: Collection[str] = (),
     start: int = 0,
     stop: int | None = None,
+    weighted: bool = False,
 ) -> FeatureColumns:
     """Read a flat ntuple, whose columns are features already.
 
@@ -82,6 +83,8 @@ def read_features(
         optional: features that an event may not have: a declared sentinel is NaN there.
         start: first row to read.
         stop: row before which to stop; the end of the file by default.
+        weighted: whether these are simulated events: a weight that the profile names must be there, unless the profile
+            says otherwise.
 
     Returns:
         The rows; those with a declared sentinel of another feature are left out where the profile says ``missing:
@@ -98,7 +101,7 @@ def read_features(
         features = {name: str(tree.first_of(leaves)) for name, leaves in profile.features.items()}
         theta = {name: str(tree.first_of(leaves)) for name, leaves in profile.parameters.items()}
         target = str(tree.first_of(profile.target))
-        weight = tree.first_of(profile.weight, optional=True) if profile.weight is not None else None
+        weight = tree.weight_of(profile.weight, weighted=weighted)
         event_id = [str(tree.first_of([name])) for name in profile.event_id]
         wanted = [*features.values(), *theta.values(), target, *event_id, *([weight] if weight is not None else [])]
         leaves = {name: one_a_row(tree, name, values) for name, values in tree.read(wanted, start, stop).items()}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypotheta import units
-from hypotheta.errors import InputFileError, MissingBranchError, NonFiniteError
+from hypotheta.errors import InputFileError, NonFiniteError
 from hypotheta.events import Events, flat, missing_momentum, objects
 from hypotheta.hashing import hash64, seed_of, whole_or_bits
 from hypotheta.ntuples.factors import factor_branches, read_factors
@@ -69,11 +69,7 @@ class EventReader:
         self.unit = float(getattr(units, profile.unit))
         roles = [(role, tree.first_of(role.names, optional=not role.needed)) for role in profile.roles(tree.branches)]
         self.found = {role.name: name for role, name in roles if name is not None}
-        if weighted and profile.weight is not None and "weight" not in self.found:
-            raise MissingBranchError(
-                f"{tree.path}: tree '{tree.name}' has no branch '{profile.weight[0]}', but the profile says that its "
-                "events are weighted; correct the profile's weight (null where all weigh the same), or the ntuple"
-            )
+        tree.weight_of(profile.weight, weighted=weighted)
         self.branches = [*self.found.values(), *factor_branches(tree, self.rules)]
 
     def events(self, columns: Columns, start: int = 0) -> Events:

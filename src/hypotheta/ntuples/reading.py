@@ -1,7 +1,7 @@
 """Read ntuples with objects, by their format's profile; `hypotheta.ntuples.flat` reads those with features."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from hypotheta.catalogue import Location
 from hypotheta.errors import InvalidEventsError, NonFiniteError
 from hypotheta.events import Events
-from hypotheta.ntuples.files import Tree, one_a_row, opened, tree_keys
+from hypotheta.ntuples.files import Tree, file_uuid, one_a_row, opened, tree_keys
 from hypotheta.ntuples.objects import EventReader
 from hypotheta.ntuples.schema import EventProfile, Profile, RunsBranches
 
@@ -30,12 +30,16 @@ class FileInfo:
         sum_of_weights: Σw of all generated events, before any cut; None if the file carries none.
         cross_section_pb: the generator's cross section in pb; None if the file carries none.
         jet_threshold_GeV: lowest jet pt in the file; None if it is not known.
+        generated: number of generated events, before any cut; None if the file does not count them.
+        uuid: what its copies share; empty where it has none. No part of a comparison.
     """
 
     n_events: int
     sum_of_weights: float | None = None
     cross_section_pb: float | None = None
     jet_threshold_GeV: float | None = None
+    generated: int | None = None
+    uuid: str = field(default="", compare=False)
 
 
 def file_info(path: Location, profile: Profile) -> FileInfo:
@@ -46,18 +50,17 @@ def file_info(path: Location, profile: Profile) -> FileInfo:
         MissingBranchError: when it has not the profile's tree.
     """
     with opened(path) as file:
-        n_events = len(Tree.find(file, path, profile.tree))
+        bare = FileInfo(len(Tree.find(file, path, profile.tree)), uuid=file_uuid(file))
         if profile.level == "features":
-            return FileInfo(n_events)
-        declared = profile.jets.threshold_GeV
+            return bare
+        bare = replace(bare, jet_threshold_GeV=profile.jets.threshold_GeV)
         if profile.runs is None or profile.runs.tree not in tree_keys(file, path):
-            return FileInfo(n_events, jet_threshold_GeV=declared)
-        sums, sigma, threshold = _runs(Tree.find(file, path, profile.runs.tree), profile.runs)
-    return FileInfo(n_events, sums, sigma, declared if threshold is None else threshold)
+            return bare
+        return _of_runs(Tree.find(file, path, profile.runs.tree), profile.runs, bare)
 
 
-def _runs(tree: Tree, names: RunsBranches) -> tuple[float | None, float | None, float | None]:
-    """Return Σw, the cross section and the jet threshold; merged files leave one entry each."""
+def _of_runs(tree: Tree, names: RunsBranches, bare: FileInfo) -> FileInfo:
+    """Add Σw, the cross section, the jet threshold and generated events; merged files leave one entry each."""
 
     def column(name: str | None) -> Float | None:
         if name is None or name not in tree.branches:
@@ -74,10 +77,12 @@ def _runs(tree: Tree, names: RunsBranches) -> tuple[float | None, float | None, 
     if sigma is not None:
         # parts of one sample have measured the same cross section, each with its number of events
         sigma = np.atleast_1d(np.average(sigma, weights=events if events is not None and events.sum() > 0 else None))
-    return (
-        None if sums is None else float(sums.sum()),
-        None if sigma is None else float(sigma[0]),
-        None if threshold is None else float(threshold.max()),
+    return replace(
+        bare,
+        sum_of_weights=None if sums is None else float(sums.sum()),
+        cross_section_pb=None if sigma is None else float(sigma[0]),
+        jet_threshold_GeV=bare.jet_threshold_GeV if threshold is None else float(threshold.max()),
+        generated=None if events is None else round(float(events.sum())),
     )
 
 

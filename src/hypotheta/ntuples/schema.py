@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from hypotheta.errors import ConfigurationError, closest
 
@@ -27,6 +27,7 @@ __all__ = [
     "Replacement",
     "Role",
     "RunsBranches",
+    "Weight",
     "WeightVariation",
     "branch_of",
 ]
@@ -36,6 +37,21 @@ Names = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...],
     BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
     Field(min_length=1),
+]
+
+
+def _one_behind_branches(names: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    if 1 in names[:-1]:
+        raise ValueError("write 1 behind all branches: it stands for a file that has none of them")
+    return names
+
+
+#: the branch of the weight, or alternatives; a 1 behind them where simulation may have none, so that all events count 1
+Weight = Annotated[
+    tuple[Annotated[str, Field(min_length=1)] | Literal[1], ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str | int) else value),
+    Field(min_length=1),
+    AfterValidator(_one_behind_branches),
 ]
 Index = Annotated[int, Field(ge=0)]
 #: numbers of a vector's elements; ``1-100`` stands for 1, 2, … 100
@@ -92,6 +108,13 @@ def branch_of(name: str) -> tuple[str, int | None]:
     if bracket and name.endswith("]") and index.isdigit():
         return head, int(index)
     return name, None
+
+
+def weight_roles(weight: tuple[str | int, ...] | None) -> Iterator[Role]:
+    """Yield the role of the weight, where there are branches for it; data need none."""
+    names = tuple(name for name in weight or () if isinstance(name, str))
+    if names:
+        yield Role("weight", names, needed=False)
 
 
 class _Strict(BaseModel):
@@ -273,7 +296,8 @@ class EventProfile(_Strict):
     """A format with objects: jets, leptons, missing momentum.
 
     ``sentinels`` are the numbers that stand for an object that is not there, where objects have ``slots``. Without
-    ``event_id`` an event's number is a hash of the file's name and the row.
+    ``event_id`` an event's number is a hash of the file's name and the row. A ``weight`` that is named must be there in
+    simulated events, unless a 1 stands behind it; without a name all events count the same.
 
     ``weights`` are weight variations by name. ``variations`` are events varied beforehand, by name with ``_up`` and
     ``_down``, as ``jes_up: {branches: {Jet_pt: Jet_pt_jesTotalUp}}``.
@@ -285,7 +309,7 @@ class EventProfile(_Strict):
     jets: JetBranches
     leptons: tuple[LeptonBranches, ...]
     met: Annotated[tuple[MetBranches, ...], Field(min_length=1)]
-    weight: Names | None = None
+    weight: Weight | None = None
     event_id: tuple[str, ...] = ()
     sentinels: tuple[float, ...] = ()
     runs: RunsBranches | None = None
@@ -310,8 +334,7 @@ class EventProfile(_Strict):
         for i, lepton in enumerate(self.leptons):
             yield from lepton.roles(f"leptons.{i}", (*lepton.parts, "charge", "flavour"))
         yield from self._met_roles(branches)
-        if self.weight is not None:
-            yield Role("weight", self.weight, needed=False)
+        yield from weight_roles(self.weight)
         for i, name in enumerate(self.event_id):
             yield Role(f"event_id.{i}", (name,))
 
@@ -374,7 +397,8 @@ class FeatureProfile(_Strict):
 
     ``sentinels`` are the numbers that stand for a missing value, of all features (a list) or by feature. In a feature
     that the analysis declares optional they are NaN, as NaN itself is; elsewhere they are an error, or the row is
-    dropped.
+    dropped. A ``weight`` that is named must be there in simulated rows, unless a 1 stands behind it (``[weight, 1]``);
+    without a name all rows count the same.
     """
 
     level: Literal["features"]
@@ -382,7 +406,7 @@ class FeatureProfile(_Strict):
     features: Annotated[Mapping[str, Names], Field(min_length=1)]
     parameters: Mapping[str, Names] = Field(default_factory=dict)
     target: Names
-    weight: Names | None = None
+    weight: Weight | None = None
     event_id: tuple[str, ...] = ()
     sentinels: tuple[float, ...] | Mapping[str, tuple[float, ...]] = ()
     missing: Literal["error", "drop"] = "error"
@@ -403,8 +427,7 @@ class FeatureProfile(_Strict):
         yield from (Role(f"features.{name}", names) for name, names in self.features.items())
         yield from (Role(f"parameters.{name}", names) for name, names in self.parameters.items())
         yield Role("target", self.target)
-        if self.weight is not None:
-            yield Role("weight", self.weight, needed=False)
+        yield from weight_roles(self.weight)
         yield from (Role(f"event_id.{i}", (name,)) for i, name in enumerate(self.event_id))
 
 

@@ -1,7 +1,6 @@
 """Write ROOT files, whole or not at all: at once with `write_root`, piece by piece with `writing_root`."""
 
 import contextlib
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ import uproot
 
 from hypotheta.errors import InvalidEventsError, OutputError
 from hypotheta.ntuples.files import METADATA
+from hypotheta.ntuples.integrity import ColumnSums, sealed
 
 __all__ = ["RootWriter", "write_root", "writing_root"]
 
@@ -21,7 +21,9 @@ __all__ = ["RootWriter", "write_root", "writing_root"]
 _BASKET = 50_000
 #: room for the description of a TTree: with uproot's default it is moved, and leaves a hole of 20 kB
 _STREAMERS = 20_480
-# ZSTD: LZMA makes files 10 % smaller, and takes 15 times as long to read
+# ZSTD: LZMA makes files 10 % smaller, and takes 15 times as long to read. LZ4 has checksums, but leaves four fifths of
+# the features as they are, without one, in files 30 % larger; ZLIB makes them 15 % larger and is 8 times as slow to
+# write. Checksums are our own therefore: `hypotheta.ntuples.integrity`.
 _COMPRESSIONS = {"zstd": uproot.ZSTD(5), "lzma": uproot.LZMA(5), "none": None}
 
 
@@ -32,6 +34,9 @@ class RootWriter:
         self._path = path
         self._file = file
         self._trees: dict[str, Any] = {}
+        self._rows: dict[str, int] = {}
+        self._sums: dict[str, ColumnSums] = {}
+        self._texts: dict[str, str] = {}
 
     def extend(self, tree: str, columns: Mapping[str, Any]) -> None:
         """Add rows to a tree; the first ones decide on its columns and their types.
@@ -48,13 +53,22 @@ class RootWriter:
         with _told(self._path):
             if tree not in self._trees:
                 self._trees[tree] = self._file.mktree(tree, {key: _type(values) for key, values in prepared.items()})
+                self._sums[tree] = ColumnSums()
             for rows in _baskets(prepared):
                 self._trees[tree].extend(rows)
+        start = self._rows.get(tree, 0)
+        for name, values in _branches(prepared):
+            self._sums[tree].add(name, values, start)
+            self._rows[tree] = start + len(values)
 
     def annotate(self, metadata: Mapping[str, str]) -> None:
-        """Put texts beside the trees, once; see `read_metadata`."""
+        """Put texts beside the trees; see `read_metadata`."""
+        self._texts |= metadata
+
+    def finish(self) -> None:
+        """Write the texts, and the checksums of what the trees hold."""
         with _told(self._path):
-            self._file[METADATA] = json.dumps(dict(metadata), sort_keys=True)
+            self._file[METADATA] = sealed(self._texts, self._sums)
 
 
 @contextlib.contextmanager
@@ -78,7 +92,9 @@ def writing_root(path: Path, *, compression: Literal["zstd", "lzma", "none"] = "
         with _told(path):
             file = uproot.recreate(partial, **options)
         try:
-            yield RootWriter(path, file)
+            writer = RootWriter(path, file)
+            yield writer
+            writer.finish()
         finally:
             with _told(path):
                 file.close()
@@ -128,6 +144,15 @@ def write_root(
 
 def _type(values: Any) -> Any:
     return values.type.content if isinstance(values, ak.Array) else values.dtype
+
+
+def _branches(columns: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield columns by the names of their branches: a field of a collection is one of its own."""
+    for name, values in columns.items():
+        if isinstance(values, ak.Array) and ak.fields(values):
+            yield from ((f"{name}_{field}", values[field]) for field in ak.fields(values))
+        else:
+            yield name, values
 
 
 def _baskets(columns: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -12,12 +12,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from hypotheta.errors import EmptySelectionError, InputFileError
+from hypotheta.errors import ConfigurationError, EmptySelectionError, InputFileError
 from hypotheta.ntuples import FeatureProfile, load_profile, read_metadata
 from hypotheta.selection import CutflowRow
 from hypotheta.stages.analysis import NOMINAL, Analysis, Variation
 from hypotheta.stages.files import Provenance
 from hypotheta.stages.inputs import ReadFile, SkippedFile, UnnormalisedError, applied_variations
+from hypotheta.stages.normalisation import WeightsRead, check_catalogue
 from hypotheta.stages.weights import FactorSums, combined_means, ntuple_weights
 
 __all__ = [
@@ -147,6 +148,7 @@ def finished(analysis: Analysis, content: Content) -> Content:
     """Return the metadata of a whole sample, its cutflow in parts of Σw, with the means of weight variations.
 
     Raises:
+        ConfigurationError: two of its files are copies of one.
         InputFileError: none of its files could be read, or none of a variation's.
         EmptySelectionError: nothing is left of it.
     """
@@ -155,6 +157,7 @@ def finished(analysis: Analysis, content: Content) -> Content:
     for bad in (entry for entry in content["skipped"] if entry["source"] not in sources):
         which = "" if bad["source"] is None else f" of variation '{bad['source']}'"
         raise InputFileError(f"sample '{sample}': none of its files{which} could be read ({bad['reason']})")
+    _check_copies(sample, content["files"])
     if NOMINAL not in cutflow:
         values = ", ".join(cutflow) or "none"
         raise EmptySelectionError(f"sample '{sample}': no rows{analysis.space.nominal.at} (variations found: {values})")
@@ -171,8 +174,25 @@ def finished(analysis: Analysis, content: Content) -> Content:
         for name, rows in cutflow.items()
     }
     _warn_of_sentinels(content)
+    known = analysis.catalogue[sample].sum_of_weights
+    if known is not None:
+        read = WeightsRead.of(entry["weights_read"] for entry in content["files"] if entry["source"] is None)
+        check_catalogue(sample, known, read)
     files = [{k: v for k, v in entry.items() if k not in ("factors", "suspects")} for entry in content["files"]]
     return {**content, "files": files, "cutflow": divided, "mean_factors": _mean_factors(analysis, content)}
+
+
+def _check_copies(sample: str, files: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse copies of one file; their size is asked for, too, as some programs give all files the same identifier."""
+    seen: dict[tuple[Any, ...], str] = {}
+    for entry in files:
+        key = (entry["source"], entry["uuid"], entry["bytes"], entry["events"])
+        if entry["uuid"] and key in seen:
+            raise ConfigurationError(
+                f"sample '{sample}': '{seen[key]}' and '{entry['name']}' are copies of one file (both have the UUID "
+                f"{entry['uuid']}); its events would count twice; take one off files"
+            )
+        seen[key] = entry["name"]
 
 
 def _mean_factors(analysis: Analysis, content: Content) -> dict[str, tuple[float, float]]:

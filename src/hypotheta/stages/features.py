@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,7 @@ from hypotheta.stages.inputs import (
     inspected,
     patiently,
 )
+from hypotheta.stages.normalisation import check_count, check_sum
 from hypotheta.stages.tabulating import event_numbers, pieces
 from hypotheta.stages.weights import MeanFactors, ntuple_weights
 
@@ -201,6 +202,8 @@ def _file_to(
         info, entry = patiently(lambda: inspected(file, profile))
         events = info.n_events
         check_normalised(analysis, sample, entry)
+        if _tells_sums(profile, analysis, sample):
+            check_count(entry, info, profile)
         patiently(lambda: _tabulate(path, analysis, sample, file, profile, info, entry, threads, whole))
     except InputFileError as err:
         if isinstance(err, UnnormalisedError):
@@ -224,6 +227,12 @@ def _say_skipped(analysis: Analysis, sample: str, bad: SkippedFile, lost: str) -
         )
     else:
         _LOG.warning("%s of sample '%s' are left out, Σw is lowered (%s)", lost, sample, bad.reason)
+
+
+def _tells_sums(profile: Profile, analysis: Analysis, sample: str) -> TypeGuard[EventProfile]:
+    """Tell whether the Σw of a sample is that which its files tell."""
+    known = analysis.catalogue[sample]
+    return isinstance(profile, EventProfile) and known.kind != "data" and known.sum_of_weights is None
 
 
 class _Growing:
@@ -269,7 +278,9 @@ def _tabulate(
             table = piece.tables.get(NOMINAL)
             if suspects is None and table is not None and len(table) > 0:
                 suspects = suspected_sentinels(table)
-        entry = replace(entry, suspects=suspects or ())
+        if _tells_sums(profile, analysis, sample):
+            check_sum(entry, info, profile, factors.weights)
+        entry = replace(entry, suspects=suspects or (), weights_read=(factors.weights.total, factors.weights.absolute))
         if isinstance(profile, EventProfile) and names and file.source is None:
             entry = replace(entry, factors=factors.of_file(file.path, profile).to_dict())
         content = gathered(analysis, sample, [entry], [], growing.cutflow, threads)

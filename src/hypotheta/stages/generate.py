@@ -12,6 +12,7 @@ from hypotheta.simulation import LesHouchesFile
 from hypotheta.simulation import generate as simulate
 from hypotheta.stages.files import Provenance, file_digest, make_folder, write_json
 from hypotheta.stages.progress import progress
+from hypotheta.stages.unchanged import MANIFEST, forget
 
 __all__ = ["generate", "generate_named", "generation_digest", "write_manifest"]
 
@@ -54,6 +55,7 @@ def generate(
         )
     provenance = Provenance("generate", seed, threads, generation_digest(catalogue, name, events_scale))
     metadata = {**result.metadata, "provenance": json.dumps(provenance.to_dict())}
+    forget(path)
     write_root(path, {"Events": result.columns, "Runs": result.runs}, metadata)
     return path
 
@@ -104,6 +106,6 @@ def write_manifest(catalogue: Catalogue, paths: Iterable[Path]) -> Path:
             "seed": json.loads(metadata["provenance"])["seed"],
             **{key: metadata[key] for key in ("card_sha256", "pythia", "fastjet", "hypotheta")},
         }
-    target = path.parent / "manifest.json"
+    target = path.parent / MANIFEST
     write_json(target, {"sqrt_s_TeV": catalogue.sqrt_s_TeV, "files": entries})
     return target

@@ -11,6 +11,7 @@ from hypotheta.catalogue import Location
 from hypotheta.errors import InputFileError, MissingBranchError, UnreachableFileError
 from hypotheta.ntuples import EventProfile, FileInfo, Profile, file_info, file_size, load_profile
 from hypotheta.stages.analysis import NOMINAL, Analysis, Variation
+from hypotheta.stages.unchanged import Promise, check_unchanged, promises
 
 __all__ = [
     "DELAYS",
@@ -41,10 +42,12 @@ class Input:
     Args:
         path: of the file.
         source: the variation that it holds, where the events were varied beforehand; None for the nominal events.
+        promise: what its bytes should be, where anybody says so.
     """
 
     path: Location
     source: str | None = None
+    promise: Promise | None = None
 
     def read_as(self, profile: EventProfile, source: str | None) -> EventProfile:
         """Return the profile that reads a variation, the file's own or one of its branches or trees."""
@@ -67,14 +70,16 @@ def input_files(analysis: Analysis, sample: str, variations: Sequence[Variation]
         variations: those that are wanted; all that apply by default.
     """
     catalogue = analysis.catalogue
-    found = [Input(path) for path in patiently(functools.partial(catalogue.files, sample))]
-    if load_profile(catalogue.profile, catalogue.base).level == "features":
-        return found  # flat files hold their variations as they are
-    wanted = applied_variations(analysis, sample) if variations is None else variations
-    own = dict.fromkeys(v.source for v in wanted if v.source in catalogue[sample].variations)
-    for source in own:
-        found += [Input(path, source) for path in patiently(functools.partial(catalogue.files, sample, source))]
-    return found
+    sources: list[str | None] = [None]
+    # flat files hold their variations as they are
+    if load_profile(catalogue.profile, catalogue.base).level == "events":
+        wanted = applied_variations(analysis, sample) if variations is None else variations
+        sources += dict.fromkeys(v.source for v in wanted if v.source in catalogue[sample].variations)
+    files: list[tuple[Location, str | None]] = []
+    for source in sources:
+        files += [(path, source) for path in patiently(functools.partial(catalogue.files, sample, source))]
+    promised = promises(catalogue, sample, [path for path, _ in files])
+    return [Input(path, source, promised.get(path)) for path, source in files]
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,8 @@ class ReadFile:
         source: the variation that it holds; None for the nominal events.
         factors: what it tells of the means of its weight variations (`FactorSums`).
         suspects: feature, value, and share of the events for what looks like an undeclared sentinel.
+        uuid: what its copies share; empty where it has none.
+        weights_read: Σw and Σ|w| of the events in it (of a flat file, of the sample's nominal rows).
     """
 
     name: str
@@ -100,6 +107,8 @@ class ReadFile:
     source: str | None = None
     factors: Mapping[str, Any] = field(default_factory=dict)
     suspects: Sequence[tuple[str, float, float]] = ()
+    uuid: str = ""
+    weights_read: Sequence[float] = (0.0, 0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON types."""
@@ -146,11 +155,13 @@ def inspected(one: Input, profile: Profile) -> tuple[FileInfo, ReadFile]:
     """Return what a file says of itself.
 
     Raises:
-        InputFileError: when it is missing or damaged, or has no tree of the profile's name.
+        InputFileError: when it is missing or damaged, has another checksum, or no tree of the profile's name.
     """
+    if one.promise is not None:
+        check_unchanged(one.path, one.promise)
     try:
         info = file_info(one.path, profile if profile.level == "features" else one.read_as(profile, one.source))
     except MissingBranchError as err:
         raise InputFileError(str(err)) from err
     sizes = info.n_events, info.sum_of_weights, info.cross_section_pb, file_size(one.path)
-    return info, ReadFile(str(one.path), *sizes, source=one.source)
+    return info, ReadFile(str(one.path), *sizes, source=one.source, uuid=info.uuid)

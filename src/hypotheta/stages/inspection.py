@@ -79,6 +79,7 @@ def inspect(path: Location, profile: str | None = None, *, most: int = 100_000) 
         found = match(path, profile, loaded)
     info = file_info(path, loaded)
     facts = [Fact("events", f"{info.n_events:,}", bad=info.n_events == 0), *_sums(info.sum_of_weights, loaded)]
+    facts += _of_weight(found, loaded)
     if info.cross_section_pb is not None:
         facts.append(Fact("cross section of the generator", f"{info.cross_section_pb:.5g} pb"))
     events, ids = None, np.empty(0, dtype=np.uint64)
@@ -107,6 +108,19 @@ def _sums(total: float | None, profile: Profile) -> Iterator[Fact]:
         yield Fact("Σw of all generated events", f"not in the file (no tree '{profile.runs.tree}'): give sumw=")
     else:
         yield Fact("Σw of all generated events", "not in the file: give sumw=")
+
+
+def _of_weight(found: Match, profile: Profile) -> Iterator[Fact]:
+    """Say where events count 1, which must not happen unseen."""
+    names = ", ".join(name for name in profile.weight or () if isinstance(name, str))
+    if not found.has_tree or "weight" in found.found:
+        return
+    if not names:
+        yield Fact("weight", "the profile names none: each event counts 1")
+    elif profile.weight is not None and 1 in profile.weight:
+        yield Fact("weight", f"not in the file ({names}): each event counts 1, as the profile allows")
+    else:
+        yield Fact("weight", f"not in the file ({names}): right for data, refused for simulation")
 
 
 def _first(path: Location, profile: EventProfile, most: int) -> Events:
@@ -166,4 +180,4 @@ def duplicates(inspections: Sequence[Inspection]) -> int:
 
 def whole_sum_of_weights(paths: Sequence[Location], profile: EventProfile) -> float:
     """Return Σw over all events of files that nothing was removed from."""
-    return float(sum(events.weight.sum() for path in paths for events in read_events(path, profile)))
+    return float(sum(events.weight.sum() for path in paths for events in read_events(path, profile, weighted=True)))

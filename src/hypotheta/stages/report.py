@@ -27,6 +27,7 @@ from hypotheta.stages.limits import read_limits, theory_curve, theory_lines
 from hypotheta.stages.nuisance_report import nuisance_sections
 from hypotheta.stages.pictures import Pictures
 from hypotheta.stages.progress import progress
+from hypotheta.stages.repeated import repeated_sections
 from hypotheta.stages.skipped import skipped_sections
 from hypotheta.stages.store import Store
 from hypotheta.stages.study_pictures import StudyPictures
@@ -71,6 +72,7 @@ def _sections(
     config = analysis.config
     yield Section("Question", [config.question, *config.notes, _luminosity(analysis), _blinding(analysis)])
     yield from skipped_sections(drawn.store)
+    yield from repeated_sections(drawn.store.simulated())
     if config.binning is not None:
         yield Section("Samples", tables=[_samples(analysis)])
     yield Section(

@@ -251,7 +251,7 @@ def _summed(role: FilesOf, profile: Profile) -> FilesOf:
         return replace(role, sum_of_weights=whole_sum_of_weights(role.files, profile))
     total = 0.0
     for path in role.files:
-        rows = read_features(path, profile)
+        rows = read_features(path, profile, weighted=True)
         chosen = rows.is_signal == (role.kind == "signal")
         for name, value in role.theta.items():
             chosen &= rows.theta[name] == value

@@ -1,6 +1,6 @@
 """The analysis' own files, read back: features with physics weights, and scores beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.feature_metadata import content_of
 from hypotheta.stages.features import TREE, feature_path
+from hypotheta.stages.repeated import check_data, numbered
 
 __all__ = ["Store", "model_path", "score_branch", "score_path"]
 
@@ -100,9 +101,14 @@ class Store:
         return {n: self.metadata(n)["generator_cross_section_pb"] for n in needed}
 
     def table(self, sample: str, variation: str = NOMINAL) -> FeatureTable:
-        """Return the features of a sample under a variation, with physics weights at the analysis' luminosity."""
+        """Return the features of a sample under a variation, with physics weights at the analysis' luminosity.
+
+        Raises:
+            InputFileError: there are none, or events of data are there twice.
+        """
         if sample not in self._tables:
             self._tables[sample] = self._read(sample)
+            self._check_data(sample)
         if variation not in self._tables[sample]:
             raise InputFileError(
                 f"{feature_path(self.analysis, sample)}: sample '{sample}' has no variation '{variation}'"
@@ -150,6 +156,19 @@ class Store:
             up, down = np.average(list(means.values()), axis=0, weights=[self.cross_section(s) for s in means])
             found[name] = (float(up), float(down))
         return found
+
+    def _check_data(self, sample: str) -> None:
+        """Refuse data that count twice, in a sample or in two that were read."""
+        catalogue = self.analysis.catalogue
+        if catalogue[sample].kind == "data" and numbered(self.analysis):
+            others = [n for n in self._tables if n != sample and catalogue[n].kind == "data"]
+            check_data(self._tables[sample][NOMINAL], [self._tables[n][NOMINAL] for n in others])
+
+    def simulated(self) -> Iterator[FeatureTable]:
+        """Yield the nominal events of each signal and background, where the ntuples number their events."""
+        if numbered(self.analysis):
+            catalogue = self.analysis.catalogue
+            yield from (self.table(name) for name in [*catalogue.names("signal"), *catalogue.names("background")])
 
     def rows(self, sample: str) -> dict[str, NDArray[np.intp]]:
         """Return the rows of each variation in a sample's tree, in their order."""

@@ -66,7 +66,8 @@ def pieces(
         info: what the file says of itself.
         variations: those to apply where they belong to the file; all that the sample has by default. Flat files hold
             their variations as they are.
-        factors: names the weight variations to read, and counts the nominal events as they are read; none by default.
+        factors: names the weight variations to read, and counts the file's own events as they are read; of a flat one
+            its nominal rows. No variations by default.
         chunk: events at a time; the events do not depend on it.
 
     Yields:
@@ -77,10 +78,10 @@ def pieces(
         InputFileError: the file is missing or damaged.
         ThresholdError: its jet threshold is too high for the largest jet energy scale.
     """
+    factors = MeanFactors(()) if factors is None else factors
     if isinstance(profile, FeatureProfile):
-        passes = [_flat_pieces(analysis, sample, one.path, profile, info.n_events, chunk)]
+        passes = [_flat_pieces(analysis, sample, one.path, profile, info.n_events, factors, chunk)]
     else:
-        factors = MeanFactors(()) if factors is None else factors
         known = applied_variations(analysis, sample) if variations is None else variations
         own = analysis.catalogue[sample].variations
         applied = [v for v in known if (v.source if v.source in own else None) == one.source]
@@ -119,7 +120,7 @@ def _event_pieces(
     weights = factors.names if one.source is None else ()  # a weight varies nominal events, which are in other files
     for raw in read_events(one.path, read, chunk=chunk, weights=weights, weighted=simulated):
         events = replace(raw, event_id=_event_id(analysis, sample, raw.event_id))
-        if source is None:
+        if source == one.source:
             factors.add(events)
         tables, cutflow = {}, {}
         for variation in variations:
@@ -179,7 +180,13 @@ def _table(
 
 
 def _flat_pieces(
-    analysis: Analysis, sample: str, path: Location, profile: FeatureProfile, n_events: int, chunk: int
+    analysis: Analysis,
+    sample: str,
+    path: Location,
+    profile: FeatureProfile,
+    n_events: int,
+    factors: MeanFactors,
+    chunk: int,
 ) -> Iterator[Piece]:
     """Sort the rows of a flat ntuple, which hold features already, into variations by their event-kind leaves.
 
@@ -187,12 +194,16 @@ def _flat_pieces(
     another signal hypothesis, are left out: a file may hold several samples.
     """
     region = analysis.config.training.region
+    simulated = analysis.catalogue[sample].kind != "data"
+    optional = analysis.optional_features
     for start in range(0, max(n_events, 1), chunk):
         stop = min(start + chunk, n_events)
-        columns = read_features(path, profile, optional=analysis.optional_features, start=start, stop=stop)
+        columns = read_features(path, profile, optional=optional, start=start, stop=stop, weighted=simulated)
         parts = dict(_split(analysis, sample, path, _of_sample(analysis, sample, columns)))
         parts = parts or {NOMINAL: columns.select(np.zeros(len(columns), dtype=np.bool_))}
         tables = {name: _flat_table(analysis, sample, name, rows, path) for name, rows in parts.items()}
+        if NOMINAL in parts:
+            factors.count(parts[NOMINAL].weight)
         yield Piece(
             tables,
             {n: [CutflowRow(region, "all", len(t), float(t.weight.sum()), 1.0)] for n, t in tables.items()},

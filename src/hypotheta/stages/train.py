@@ -20,6 +20,7 @@ from hypotheta.stages.features import feature_path
 from hypotheta.stages.files import Provenance, file_digest
 from hypotheta.stages.progress import Advance, progress
 from hypotheta.stages.record import add_training, measured, record_of, training_row
+from hypotheta.stages.repeated import tell_repeated
 from hypotheta.stages.store import Store, model_path
 
 __all__ = ["input_digests", "named_features", "train", "training_dataset"]
@@ -73,6 +74,8 @@ def train(analysis: Analysis, classifier: str, *, hold_out: ThetaPoint | None = 
         raise ConfigurationError(f"there is no classifier '{classifier}'{closest(classifier, config.classifiers)}")
     record, store = record_of(analysis), Store(analysis)
     dataset = training_dataset(analysis, store)
+    if hold_out is None and classifier == next(iter(config.classifiers)):  # once: all of them see the same events
+        tell_repeated(store.simulated())
     record.prepare()
     started = time.monotonic()
     if hold_out is not None:

@@ -13,6 +13,7 @@ from hypotheta.events import Events
 from hypotheta.ntuples import EventProfile, mean_factors
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.inputs import UnnormalisedError
+from hypotheta.stages.normalisation import WeightsRead
 
 __all__ = ["FactorSums", "MeanFactors", "combined_means", "corrected_weights", "ntuple_weights"]
 
@@ -96,10 +97,21 @@ class MeanFactors:
     names: tuple[str, ...]
     _sums: dict[str, Float] = field(default_factory=dict)
     _weight: float = 0.0
+    _absolute: float = 0.0
+
+    @property
+    def weights(self) -> WeightsRead:
+        """Sums over the events that were added."""
+        return WeightsRead(self._weight, self._absolute)
+
+    def count(self, weight: Float) -> None:
+        """Count the weights of events without factors, shape (n,)."""
+        self._weight += float(weight.sum())
+        self._absolute += float(np.abs(weight).sum())
 
     def add(self, events: Events) -> None:
         """Count events as they are read, before any cut."""
-        self._weight += float(events.weight.sum())
+        self.count(events.weight)
         for name, (up, down) in events.factors.items():
             sums = np.array([events.weight @ up, events.weight @ down])
             self._sums[name] = self._sums.get(name, np.zeros(2)) + sums
