@@ -1,5 +1,6 @@
 """Bytes behind URLs: what a web server may do, and that every request ends in time with one line."""
 
+import contextlib
 import http.server
 import re
 import threading
@@ -119,6 +120,16 @@ def test_ranges(server):
     before = server.asked.total()
     assert file.read([(len(CONTENT), len(CONTENT) + 9), (5, 5)]).result() == [b"", b""]
     assert server.asked.total() == before
+
+
+@pytest.mark.parametrize("mood", ["well", "whole", "sizeless"])
+@pytest.mark.parametrize("length", [len(CONTENT) + 1, 1000, 3333])
+def test_all_bytes_in_pieces(server, mood, length):
+    server.moods += [("*", mood, "always")]
+    with contextlib.closing(RemoteFile(f"{server.url}/a.root")) as file:
+        pieces = list(file.pieces(length))
+    assert b"".join(pieces) == CONTENT
+    assert {len(piece) for piece in pieces[:-1]} <= {length}
 
 
 def test_a_redirection_is_followed(server):
