@@ -19,6 +19,7 @@ ROOMS = [
         "units",
         "hashing",
         "checksums",
+        "outputs",
         "parameters",
         "kinematics",
         "remote",

@@ -22,6 +22,7 @@ from hypotheta.classifiers.protocol import Classifier
 from hypotheta.classifiers.storage import write_directory
 from hypotheta.errors import ConfigurationError, MissingExtraError, ModelFileError, OutputError
 from hypotheta.hashing import folds
+from hypotheta.outputs import temporary_file
 
 __all__ = ["export_crossfitted", "export_onnx"]
 
@@ -56,11 +57,11 @@ def export_onnx(network: ParameterizedNetwork, path: Path) -> None:
     """
     path = Path(path)
     data = _checked(network, path.name)
-    partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
-        partial.replace(path)
+        with temporary_file(path) as partial:
+            partial.write_bytes(data)
+            partial.replace(path)
     except OSError as err:
         raise OutputError(f"cannot write {path}: {err.strerror or err}; choose another --out") from err
 

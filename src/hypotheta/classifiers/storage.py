@@ -6,7 +6,6 @@ the format version and the SHA-256 of every other file. The directory appears wh
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from safetensors.numpy import save as save_arrays
 
 from hypotheta.errors import ModelFileError, OutputError
 from hypotheta.hashing import digest
+from hypotheta.outputs import temporary_folder
 
 __all__ = ["FORMAT_VERSION", "ModelState", "interpreted", "read_model", "write_directory", "write_model"]
 
@@ -100,14 +100,14 @@ def write_directory(contents: Mapping[str, bytes], directory: Path) -> None:
     directory = Path(directory)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{directory.name}.", dir=directory.parent) as scratch:
-            new = Path(scratch) / "new"
+        with temporary_folder(directory) as scratch:
+            new = scratch / "new"
             new.mkdir()
             for name, data in contents.items():
                 (new / name).write_bytes(data)
             if directory.exists():
                 # a directory cannot be replaced by another in one step: the old one moves into the scratch
-                os.replace(directory, Path(scratch) / "old")  # noqa: PTH105 - the same call as below
+                os.replace(directory, scratch / "old")  # noqa: PTH105 - the same call as below
             os.replace(new, directory)  # noqa: PTH105 - atomic, and says so
     except OSError as err:
         raise OutputError(f"cannot write the model {directory}: {err.strerror or err}; choose another --out") from err

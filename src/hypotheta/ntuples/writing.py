@@ -1,8 +1,6 @@
 """Write ROOT files, whole or not at all: at once with `write_root`, piece by piece with `writing_root`."""
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +12,7 @@ import uproot
 from hypotheta.errors import InvalidEventsError, OutputError
 from hypotheta.ntuples.files import METADATA
 from hypotheta.ntuples.integrity import ColumnSums, sealed
+from hypotheta.outputs import temporary_file
 
 __all__ = ["RootWriter", "write_root", "writing_root"]
 
@@ -82,14 +81,11 @@ def writing_root(path: Path, *, compression: Literal["zstd", "lzma", "none"] = "
     Raises:
         OutputError: when the file cannot be written.
     """
-    with _told(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-        os.close(handle)
-    partial = Path(name)
-    try:
-        options = {"compression": _COMPRESSIONS[compression], "initial_streamers_bytes": _STREAMERS}
+    with contextlib.ExitStack() as stack:
         with _told(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = stack.enter_context(temporary_file(path))
+            options = {"compression": _COMPRESSIONS[compression], "initial_streamers_bytes": _STREAMERS}
             file = uproot.recreate(partial, **options)
         try:
             writer = RootWriter(path, file)
@@ -99,10 +95,7 @@ def writing_root(path: Path, *, compression: Literal["zstd", "lzma", "none"] = "
             with _told(path):
                 file.close()
         with _told(path):
-            _permit(partial)
             partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -159,13 +152,6 @@ def _baskets(columns: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     n = len(next(iter(columns.values())))
     for start in range(0, n, _BASKET):
         yield {name: values[start : start + _BASKET] for name, values in columns.items()}
-
-
-def _permit(path: Path) -> None:
-    """Give the file the permissions of any new file: a temporary one is private."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)
 
 
 def _collections(tree: str, columns: Mapping[str, Any]) -> dict[str, Any]:

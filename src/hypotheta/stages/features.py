@@ -6,7 +6,6 @@ puts the files of a sample together; the outcome is the same.
 
 import json
 import logging
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from hypotheta.ntuples import (
     tree_names,
     writing_root,
 )
+from hypotheta.outputs import temporary_folder
 from hypotheta.selection import CutflowRow, add_cutflows
 from hypotheta.stages.analysis import NOMINAL, Analysis, Variation
 from hypotheta.stages.feature_metadata import (
@@ -107,8 +107,9 @@ def features(analysis: Analysis, sample: str, *, skip_bad_files: bool = False, t
     if len(files) == 1:
         _file_to(path, analysis, sample, files[0], skip=skip_bad_files, threads=threads, whole=True)
         return path
-    with tempfile.TemporaryDirectory(prefix=f".{sample}.", dir=make_folder(path.parent)) as folder:
-        parts = [Path(folder) / f"{i}.root" for i in range(len(files))]
+    make_folder(path.parent)
+    with temporary_folder(path) as folder:
+        parts = [folder / f"{i}.root" for i in range(len(files))]
         for file, part in zip(files, parts, strict=True):
             _file_to(part, analysis, sample, file, skip=skip_bad_files, threads=threads)
         _join(path, analysis, sample, parts, threads)

@@ -1,6 +1,5 @@
 """Output files: whole or absent, with provenance."""
 
-import contextlib
 import csv
 import hashlib
 import io
@@ -8,8 +7,7 @@ import json
 import os
 import platform
 import subprocess
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any
 from hypotheta import __version__
 from hypotheta.errors import InputFileError, OutputError
 from hypotheta.hashing import digest
+from hypotheta.outputs import replacing, temporary_folder
 
 __all__ = [
     "Provenance",
@@ -26,7 +25,6 @@ __all__ = [
     "make_folder",
     "read_csv",
     "read_json",
-    "replacing",
     "write_bytes",
     "write_csv",
     "write_folder",
@@ -79,28 +77,13 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; on success it takes its place at once, else nothing is left.
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all; its folder is made where it is not there yet.
 
     Raises:
         OutputError: when the folder cannot be written to, or the disk is full.
     """
     make_folder(path.parent)
-    temporary = path.parent / f".{path.name}.{os.getpid()}.partial"
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as err:
-        if isinstance(err, InputFileError):
-            raise
-        raise OutputError(f"{path}: cannot be written ({err.strerror or err})") from err
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
@@ -139,13 +122,13 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         what = f"it holds '{foreign[0]}'" if foreign else "it is a file"
         raise OutputError(f"{folder}: {what}, which would be lost; remove it or choose another folder with --to")
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-            new = Path(scratch) / "new"
+        with temporary_folder(folder) as scratch:
+            new = scratch / "new"
             for name, content in files.items():
                 (new / name).parent.mkdir(parents=True, exist_ok=True)
                 (new / name).write_bytes(content)
             if folder.exists():
-                folder.rename(Path(scratch) / "old")
+                folder.rename(scratch / "old")
             new.rename(folder)
     except OSError as err:
         raise OutputError(f"{folder}: cannot be written ({err.strerror or err}); choose another with --to") from err

@@ -5,12 +5,11 @@ Which one do I use? `seed_spread`, for a discriminant that is cheap to train; `s
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from hypotheta.diagnostics.verdicts import Verdict, judge
+from hypotheta.outputs import temporary_folder
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.builder import TemplateBuilder
@@ -62,9 +61,9 @@ def seed_spread(analysis: Analysis, workspaces: Sequence[Workspace], *, n: int, 
     if discriminant == "observable" or n == 0:
         return []
     found = [_limits(workspaces)]
-    with TemporaryDirectory(dir=analysis.results, prefix=".seeds.") as scratch:
+    with temporary_folder(analysis.results / "seeds") as scratch:
         for i in range(n):
-            results = Path(scratch) / str(i)
+            results = scratch / str(i)
             results.mkdir()
             (results / "features").symlink_to((analysis.results / "features").resolve())
             config = analysis.config.model_copy(update={"seed": analysis.config.seed + 1 + i})
