@@ -6,7 +6,16 @@ Which one do I use? `read_events` for ntuples with objects, `read_features` for 
 """
 
 from hypotheta.ntuples.factors import mean_factors
-from hypotheta.ntuples.files import file_size, read_metadata, read_pieces, read_tree, read_trees, tree_names
+from hypotheta.ntuples.files import (
+    branches_of,
+    file_size,
+    read_metadata,
+    read_pieces,
+    read_rows,
+    read_tree,
+    read_trees,
+    tree_names,
+)
 from hypotheta.ntuples.flat import FeatureColumns, read_features
 from hypotheta.ntuples.profiles import load_profile, profile_names
 from hypotheta.ntuples.reading import CHUNK, FileInfo, file_info, read_events
@@ -21,6 +30,7 @@ __all__ = [
     "FileInfo",
     "Profile",
     "RootWriter",
+    "branches_of",
     "file_info",
     "file_size",
     "load_profile",
@@ -30,6 +40,7 @@ __all__ = [
     "read_features",
     "read_metadata",
     "read_pieces",
+    "read_rows",
     "read_tree",
     "read_trees",
     "tree_names",

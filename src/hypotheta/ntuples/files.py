@@ -7,7 +7,7 @@ import contextlib
 import errno
 import json
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,12 @@ from hypotheta.ntuples.schema import Role, branch_of
 __all__ = [
     "METADATA",
     "Tree",
+    "branches_of",
     "file_size",
     "opened",
     "read_metadata",
     "read_pieces",
+    "read_rows",
     "read_tree",
     "read_trees",
     "tree_names",
@@ -260,6 +262,45 @@ def read_pieces(
         source = Tree.find(file, path, tree)
         for start in range(0, len(source), rows):
             yield _columns(source, branches, start, min(start + rows, len(source)))
+
+
+def read_rows(
+    path: Path,
+    tree: str,
+    rows: NDArray[np.intp],
+    wanted: Callable[[str], bool] = lambda _: True,
+    *,
+    at_once: int = 100_000,
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield some rows of a flat tree, a part of the tree at a time; parts without any of them are not read.
+
+    Args:
+        path: the file.
+        tree: name of the tree.
+        rows: which rows, rising, shape (n,). For none of them there is one part without rows.
+        wanted: tells which branches; all by default.
+        at_once: rows of the tree in a part.
+
+    Raises:
+        InputFileError, MissingBranchError: see `read_tree`.
+    """
+    with opened(path) as file:
+        source = Tree.find(file, path, tree)
+        names = [name for name in source.source.keys(full_paths=False) if wanted(name)]
+        if not len(rows):
+            yield _columns(source, names, 0, 0)
+        for start in range(0, len(source), at_once):
+            own = rows[slice(*np.searchsorted(rows, (start, start + at_once)))]
+            if len(own):
+                columns = _columns(source, names, int(own[0]), int(own[-1]) + 1)
+                yield {name: values[own - own[0]] for name, values in columns.items()}
+
+
+def branches_of(path: Path, tree: str) -> tuple[list[str], int]:
+    """Return the names of a tree's branches and its number of rows; raises as `read_tree`."""
+    with opened(path) as file:
+        source = Tree.find(file, path, tree)
+        return list(source.source.keys(full_paths=False)), len(source)
 
 
 def read_trees(path: Path) -> dict[str, dict[str, NDArray[Any]]]:

@@ -38,7 +38,7 @@ def training_dataset(analysis: Analysis, store: Store) -> Dataset:
         signal = analysis.catalogue[name].kind == "signal"
         true = analysis.signal_point(name).values if signal else {}
         for point in analysis.event_points():
-            table = store.table(name, analysis.variation_of(point)).in_region(region)
+            table = store.read(name, analysis.variation_of(point), region=region)
             if len(table):
                 entries.append((table, ThetaPoint({**true, **point.values}), int(signal)))
     if {y for _, _, y in entries} != {0, 1}:
