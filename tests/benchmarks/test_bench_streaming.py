@@ -78,6 +78,8 @@ def grown(path, events):
             rows = {name: np.tile(values, copies)[order] for name, values in columns.items()}
             copy = np.repeat(np.arange(start, start + copies, dtype=np.uint64), len(columns["variation"]))[order]
             out.extend("events", rows | {"event_id": hash64(7, rows["event_id"] + copy)})
+        for row in (row for rows in content["cutflow"].values() for row in rows):
+            row["raw"] *= -(-events // n)
         out.annotate({"hypotheta": json.dumps(content)})
 
 
