@@ -6,7 +6,16 @@ import pytest
 import uproot
 
 from hypotheta.errors import InvalidEventsError, MissingBranchError, OutputError
-from hypotheta.ntuples import read_metadata, read_pieces, read_tree, read_trees, tree_names, write_root
+from hypotheta.ntuples import (
+    branches_of,
+    read_metadata,
+    read_pieces,
+    read_rows,
+    read_tree,
+    read_trees,
+    tree_names,
+    write_root,
+)
 
 
 def test_flat_trees_and_metadata_come_back_as_they_were(tmp_path):
@@ -115,3 +124,20 @@ def test_pieces_are_the_tree(tmp_path):
         assert np.array_equal(np.concatenate([piece[name] for piece in pieces]), columns[name])
     with pytest.raises(MissingBranchError, match="no branch 'y'"):
         next(read_pieces(tmp_path / "a.root", "t", ["y"]))
+
+
+def test_rows_are_read_from_the_parts_that_hold_them(tmp_path):
+    columns = {"x": np.arange(25, dtype=np.float32), "n": np.arange(25, dtype=np.uint64), "w": np.ones(25)}
+    write_root(tmp_path / "a.root", {"t": columns})
+    rows = np.array([3, 4, 8, 24])
+    parts = list(read_rows(tmp_path / "a.root", "t", rows, lambda name: name != "w", at_once=8))
+    assert [list(part) for part in parts] == [["x", "n"]] * 3
+    assert [part["n"].tolist() for part in parts] == [[3, 4], [8], [24]]
+    assert np.concatenate([part["x"] for part in parts]).dtype == np.float32
+    (nothing,) = read_rows(tmp_path / "a.root", "t", rows[:0])
+    assert {name: (len(values), values.dtype) for name, values in nothing.items()} == {
+        name: (0, values.dtype) for name, values in columns.items()
+    }
+    assert branches_of(tmp_path / "a.root", "t") == (["x", "n", "w"], 25)
+    with pytest.raises(MissingBranchError, match="no tree 'u'"):
+        branches_of(tmp_path / "a.root", "u")

@@ -227,7 +227,7 @@ def test_the_choice_does_not_see_the_signal_that_is_fitted(quick):
     before = TemplateBuilder(best).binner.bins("parameterized_network", theta, "sr").edges
     spoiled = TemplateBuilder(best)
     table = spoiled.store.table("xtt_m750")
-    spoiled.store._tables["xtt_m750"]["nominal"] = replace(table, weight=table.weight * np.linspace(0, 2, len(table)))
+    spoiled.store._tables["xtt_m750", "nominal"] = replace(table, weight=table.weight * np.linspace(0, 2, len(table)))
     assert np.array_equal(spoiled.binner.bins("parameterized_network", theta, "sr").edges, before)
 
 

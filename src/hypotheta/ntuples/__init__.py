@@ -7,10 +7,12 @@ Which one do I use? `read_events` for ntuples with objects, `read_features` for 
 
 from hypotheta.ntuples.factors import mean_factors
 from hypotheta.ntuples.files import (
+    branches_of,
     file_pieces,
     file_size,
     read_metadata,
     read_pieces,
+    read_rows,
     read_tree,
     read_trees,
     tree_names,
@@ -29,6 +31,7 @@ __all__ = [
     "FileInfo",
     "Profile",
     "RootWriter",
+    "branches_of",
     "file_info",
     "file_pieces",
     "file_size",
@@ -39,6 +42,7 @@ __all__ = [
     "read_features",
     "read_metadata",
     "read_pieces",
+    "read_rows",
     "read_tree",
     "read_trees",
     "tree_names",

@@ -6,7 +6,7 @@ Use `read_tree` for files that this package wrote (features, scores); `hypotheta
 import contextlib
 import errno
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,14 @@ from hypotheta.remote import RemoteFile
 __all__ = [
     "METADATA",
     "Tree",
+    "branches_of",
     "file_pieces",
     "file_size",
     "file_uuid",
     "opened",
     "read_metadata",
     "read_pieces",
+    "read_rows",
     "read_tree",
     "read_trees",
     "tree_names",
@@ -310,6 +312,47 @@ def read_pieces(
         source = Tree.find(file, path, tree)
         for start in range(0, len(source), rows):
             yield _columns(source, branches, start, min(start + rows, len(source)))
+
+
+def read_rows(
+    path: Path,
+    tree: str,
+    rows: NDArray[np.intp],
+    wanted: Callable[[str], bool] = lambda _: True,
+    *,
+    at_once: int = 100_000,
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield some rows of a flat tree, a part of the tree at a time.
+
+    All parts are read, so that checksums are compared.
+
+    Args:
+        path: the file.
+        tree: name of the tree.
+        rows: which rows, rising, shape (n,). For none of them there is one part without rows.
+        wanted: tells which branches; all by default.
+        at_once: rows of the tree in a part.
+
+    Raises:
+        InputFileError, MissingBranchError: see `read_tree`.
+    """
+    with opened(path) as file:
+        source = Tree.find(file, path, tree)
+        names = [name for name in source.source.keys(full_paths=False) if wanted(name)]
+        if not len(rows):
+            yield _columns(source, names, 0, 0)
+        for start in range(0, len(source), at_once):
+            own = rows[slice(*np.searchsorted(rows, (start, start + at_once)))]
+            columns = _columns(source, names, start, min(start + at_once, len(source)))
+            if len(own):
+                yield {name: values[own - start] for name, values in columns.items()}
+
+
+def branches_of(path: Path, tree: str) -> tuple[list[str], int]:
+    """Return the names of a tree's branches and its number of rows; raises as `read_tree`."""
+    with opened(path) as file:
+        source = Tree.find(file, path, tree)
+        return list(source.source.keys(full_paths=False)), len(source)
 
 
 def read_trees(path: Path) -> dict[str, dict[str, NDArray[Any]]]:

@@ -172,7 +172,7 @@ class TemplateBuilder:
         point, scale = self.analysis.space.point(theta), 1.0 / self.store.signal_cross_section(theta)
         drawn = {region: np.zeros((n, len(own.edges) - 1)) for region, own in bins.items()}
         for name in self.analysis.signal_samples(theta):
-            table, values = self.store.table(name), self.store.discriminant(discriminant, name, NOMINAL, point)
+            table, values = self.store.events(name), self.store.discriminant(discriminant, name, NOMINAL, point)
             for region, own in bins.items():
                 chosen = table.region == table.regions.index(region)
                 row = np.searchsorted(own.edges[1:-1], values[chosen], side="right")
@@ -203,8 +203,8 @@ class TemplateBuilder:
             for variation, read, tree, weight in self._variations(name):
                 if read != name or "__" in variation:  # counted as itself; a member of many
                     continue
-                region = self.store.table(name, tree).region
-                for index, region_name in enumerate(self.store.table(name).regions):
+                region = self.store.events(name, tree).region
+                for index, region_name in enumerate(self.store.events(name).regions):
                     chosen = weight[region == index]
                     key = TemplateKey(everywhere, region_name, name, variation)
                     counted[key] = fill(np.zeros(len(chosen)), chosen, [-0.5, 0.5])
@@ -218,13 +218,13 @@ class TemplateBuilder:
 
     def _filled_regions(self) -> list[str]:
         """Return the regions that hold background; flat ntuples may know only one."""
-        tables = [self.store.table(name) for name in self.backgrounds]
+        tables = [self.store.events(name) for name in self.backgrounds]
         names = tables[0].regions
         return [n for i, n in enumerate(names) if any(np.any(t.region == i) for t in tables)]
 
     def _variations(self, sample: str) -> Iterator[Filled]:
         """List how a sample is filled: nominal, events varied in trees of their own, weights, other samples."""
-        nominal = self.store.table(sample)
+        nominal = self.store.events(sample)
         yield Filled(NOMINAL, sample, NOMINAL, nominal.weight)
         if self.analysis.catalogue[sample].kind not in ("signal", "background"):
             return
@@ -240,11 +240,11 @@ class TemplateBuilder:
                 other = systematic.samples.get(sample, sample)
                 # one alternative may stand for many samples, and enters once
                 if other == sample or sample == next(n for n, o in systematic.samples.items() if o == other):
-                    yield Filled(f"{name}_up", other, NOMINAL, self.store.table(other).weight)
+                    yield Filled(f"{name}_up", other, NOMINAL, self.store.events(other).weight)
             else:
                 for tree in self.analysis.systematic_variations(name):
                     if tree is not None:
-                        yield Filled(tree, sample, tree, self.store.table(sample, tree).weight)
+                        yield Filled(tree, sample, tree, self.store.events(sample, tree).weight)
 
     def _affected(self, systematic: SystematicConfig) -> tuple[str, ...]:
         """Return the processes on which a systematic acts; none stands for all."""
@@ -299,7 +299,7 @@ class TemplateBuilder:
         parts: dict[str, list[_Part]] = {}
         for name in samples:
             for variation, sample, tree, weight in self._variations(name):
-                table = self.store.table(sample, tree)
+                table = self.store.events(sample, tree)
                 values = self.store.discriminant(discriminant, sample, tree, point)
                 inside = table.region == table.regions.index(region)
                 chosen = inside & bins.holds(values)
@@ -371,13 +371,13 @@ class TemplateBuilder:
         if self._label is None:
             return {}
         if data.source == "files":
-            return {n: self.store.table(n).weight for n in self.analysis.catalogue.names("data")}
-        weights = {name: self.store.table(name).weight for name in self.backgrounds}
+            return {n: self.store.events(n).weight for n in self.analysis.catalogue.names("data")}
+        weights = {name: self.store.events(name).weight for name in self.backgrounds}
         if data.inject is not None and data.inject_cross_section_pb > 0:
             injected = ThetaPoint(data.inject)
             scale = data.inject_cross_section_pb / self.store.signal_cross_section(injected)
             for name in self.analysis.signal_samples(injected):
-                weights[name] = self.store.table(name).weight * scale
+                weights[name] = self.store.events(name).weight * scale
         if data.source == "asimov":
             return weights
         for name, weight in weights.items():
@@ -395,7 +395,7 @@ class TemplateBuilder:
         point = self.analysis.space.point(theta)
         total = np.zeros(len(bins.edges) - 1)
         for name, weight in self.observed.items():
-            table = self.store.table(name)
+            table = self.store.events(name)
             values = self.store.discriminant(discriminant, name, NOMINAL, point)
             chosen = (table.region == table.regions.index(region)) & (weight != 0) & bins.holds(values)
             total += fill(values[chosen], weight[chosen], bins.edges).values

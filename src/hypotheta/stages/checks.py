@@ -4,6 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hypotheta.dataset import Dataset
 from hypotheta.diagnostics.calibration import (
     CalibrationResult,
@@ -19,6 +22,7 @@ from hypotheta.diagnostics.verdicts import Verdict, severity
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.store import Store
+from hypotheta.stages.thinning import learnt_from
 
 __all__ = ["Checks", "check", "tables", "verdicts"]
 
@@ -52,12 +56,12 @@ def check(store: Store, classifier: str, theta: ThetaPoint) -> Checks:
     model, point = store.classifier(classifier), analysis.space.point(theta)
     x = data.with_features(model.feature_names).x
     logit = model.logit(x, point, data.event_id)
-    seen = model.logit_in_training(x, point, data.event_id)
+    seen, shown = model.logit_in_training(x, point, data.event_id), learnt_from(store, data)
     observable = data.with_features([analysis.config.observable.feature]).x[:, 0]
     return Checks(
         classifier,
         theta,
-        overtraining(_scored(seen, data), _scored(logit, data), event_id=data.event_id),
+        overtraining(_scored(seen, data, shown), _scored(logit, data, shown), event_id=data.event_id[shown]),
         calibration(logit, data.y, data.weight),
         closure(x, model.feature_names, logit, data.y, data.weight),
         sculpting(
@@ -73,8 +77,8 @@ def check(store: Store, classifier: str, theta: ThetaPoint) -> Checks:
     )
 
 
-def _scored(logit: Any, data: Dataset) -> ScoredSample:
-    return ScoredSample(logit, data.y, data.weight)
+def _scored(logit: NDArray[np.float64], data: Dataset, rows: NDArray[np.bool_]) -> ScoredSample:
+    return ScoredSample(logit[rows], data.y[rows], data.weight[rows])
 
 
 def tables(analysis: Analysis, found: Iterable[Checks]) -> dict[str, list[dict[str, Any]]]:

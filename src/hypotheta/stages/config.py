@@ -125,10 +125,15 @@ class SystematicConfig(_Strict):
 
 
 class TrainingConfig(_Strict):
-    """Where and how classifiers are trained: the region whose events they see, and the number of folds."""
+    """Where and how classifiers are trained: the region whose events they see, and the number of folds.
+
+    ``max_events``: about so many events of each sample are trained on, the same ones in every variation, and weigh the
+    more; all by default. Everything but the training (scores, templates, diagnostics) takes all events.
+    """
 
     region: str
     folds: Annotated[int, Field(ge=3)] = 4
+    max_events: Annotated[int, Field(gt=0)] | None = None
 
 
 class ObservableConfig(_Strict):

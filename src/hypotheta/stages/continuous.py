@@ -207,7 +207,7 @@ class Interpolator:
         found: dict[str, list[WeightedValues]] = {}
         for name in self.analysis.signal_samples(theta):
             for variation, sample, tree, weight in self.variations(name):
-                table = self.store.table(sample, tree)
+                table = self.store.events(sample, tree)
                 chosen = table.region == table.regions.index(region)
                 scores = self.store.discriminant(discriminant, sample, tree, point)[chosen]
                 values = self._coordinates(discriminant, theta, region, scores)
@@ -228,7 +228,7 @@ class Interpolator:
         point = self.analysis.space.point(theta)
         values, weights = [], []
         for name in self.backgrounds:
-            table = self.store.table(name)
+            table = self.store.events(name)
             chosen = table.region == table.regions.index(region)
             values.append(self.store.discriminant(discriminant, name, NOMINAL, point)[chosen])
             weights.append(table.weight[chosen])

@@ -55,7 +55,7 @@ class EventReplicas:
     ) -> dict[str, Array]:
         total: dict[str, Array] = {}
         for name, scale in samples:
-            table = self.store.table(name)
+            table = self.store.events(name)
             chosen = np.flatnonzero(table.region == table.regions.index(region))
             values = self.store.discriminant(discriminant, name, NOMINAL, self.store.analysis.space.point(theta))
             row = np.searchsorted(inner, values[chosen], side="right")

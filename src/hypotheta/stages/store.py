@@ -1,6 +1,6 @@
 """The analysis' own files, read back: features with physics weights, and scores beside them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from hypotheta.classifiers.crossfit import CrossFitted
 from hypotheta.dataset import Dataset
 from hypotheta.errors import ConfigurationError, InputFileError, UntrainedHypothesisError, closest
-from hypotheta.features import FeatureTable
-from hypotheta.ntuples import read_tree
+from hypotheta.features import FeatureTable, concatenate
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import NOMINAL, Analysis
+from hypotheta.stages.columns import Columns
 from hypotheta.stages.feature_metadata import content_of
 from hypotheta.stages.features import TREE, feature_path
 from hypotheta.stages.repeated import check_data, numbered
@@ -44,13 +44,18 @@ def score_branch(analysis: Analysis, point: ThetaPoint) -> str:
 
 @dataclass
 class Store:
-    """Reads feature and score files of an analysis, each tree once."""
+    """Reads feature and score files of an analysis: what is asked for, and of that each once.
+
+    Which one do I use? `table` gives events with all features; `events` those that fill templates, at a fifth of the
+    memory; `read` keeps nothing.
+    """
 
     analysis: Analysis
-    _tables: dict[str, dict[str, FeatureTable]] = field(default_factory=dict)
-    _rows: dict[str, dict[str, NDArray[np.intp]]] = field(default_factory=dict)
+    _tables: dict[tuple[str, str], FeatureTable] = field(default_factory=dict)
+    _events: dict[tuple[str, str], FeatureTable] = field(default_factory=dict)
+    _variations: dict[str, NDArray[np.int8]] = field(default_factory=dict)
     _metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _scores: dict[tuple[str, str], dict[str, NDArray[Any]]] = field(default_factory=dict)
+    _columns: Columns = field(default_factory=Columns)
     _medians: dict[str, float] = field(default_factory=dict)
     _models: dict[Path, CrossFitted] = field(default_factory=dict)
     _unscored: dict[tuple[str, str, str], Array] = field(default_factory=dict)
@@ -103,43 +108,70 @@ class Store:
     def table(self, sample: str, variation: str = NOMINAL) -> FeatureTable:
         """Return the features of a sample under a variation, with physics weights at the analysis' luminosity.
 
-        Raises:
-            InputFileError: there are none, or events of data are there twice.
+        Factors of weight variations are those of the nominal events only.
         """
-        if sample not in self._tables:
-            self._tables[sample] = self._read(sample)
-            self._check_data(sample)
-        if variation not in self._tables[sample]:
-            raise InputFileError(
-                f"{feature_path(self.analysis, sample)}: sample '{sample}' has no variation '{variation}'"
-                + closest(variation, self._tables[sample])
-            )
-        return self._tables[sample][variation]
+        key = (sample, variation)
+        if key not in self._tables:
+            self._events.pop(key, None)
+            self._tables[key] = self._checked(self.read(sample, variation))
+        return self._tables[key]
 
-    def _read(self, sample: str) -> dict[str, FeatureTable]:
-        meta = self.metadata(sample)
-        columns = read_tree(feature_path(self.analysis, sample), TREE)
-        names = [n.removeprefix("factor_").removesuffix("_up") for n in columns if n.endswith("_up")]
-        scale, total = self.expected_events(sample), meta["sum_of_weights"]
-        own = meta["sums_of_weights"]  # of variations with files of their own
-        means = self._mean_factors(sample)
-        x = np.stack([columns[n] for n in meta["features"]], axis=1).astype(np.float32, copy=False)
-        self._rows[sample] = {v: np.flatnonzero(columns["variation"] == i) for i, v in enumerate(meta["variations"])}
-        return {
-            variation: FeatureTable(
-                sample=sample,
-                variation=variation,
-                names=tuple(meta["features"]),
-                x=x[rows],
-                region=columns["region"][rows],
-                regions=tuple(meta["regions"]),
-                weight=columns["weight"][rows] / own.get(variation, total) * scale,
-                event_id=columns["event_id"][rows],
-                factors={n: _factors(columns, n, rows, means.get(n, (1.0, 1.0))) for n in names},
-                optional=tuple(meta.get("optional_features", ())),  # files of before know none
+    def events(self, sample: str, variation: str = NOMINAL) -> FeatureTable:
+        """Return `table` with the observable as its only feature; with all where they are in memory anyhow."""
+        key = (sample, variation)
+        if key in self._tables:
+            return self._tables[key]
+        if key not in self._events:
+            read = self.read(sample, variation, features=[self.analysis.config.observable.feature])
+            self._events[key] = self._checked(read)
+        return self._events[key]
+
+    def read(
+        self, sample: str, variation: str, *, features: Sequence[str] | None = None, region: str | None = None
+    ) -> FeatureTable:
+        """Return the events of a sample under a variation and do not keep them; some features, one region at will.
+
+        Raises:
+            InputFileError: the sample has no such variation.
+        """
+        path, meta = feature_path(self.analysis, sample), self.metadata(sample)
+        if variation not in meta["variations"]:
+            raise InputFileError(
+                f"{path}: sample '{sample}' has no variation '{variation}'" + closest(variation, meta["variations"])
             )
-            for variation, rows in self._rows[sample].items()
-        }
+        names = [name for name in meta["features"] if features is None or name in features]
+        columns = {*names, "region", "weight", "event_id"}
+        rows = np.flatnonzero(self._chosen(sample, variation))
+
+        def wanted(name: str) -> bool:
+            return name in columns or (variation == NOMINAL and name.startswith("factor_"))
+
+        parts = (self._table(sample, variation, names, c) for c in self._columns.rows(path, TREE, rows, wanted))
+        return concatenate([part if region is None else part.in_region(region) for part in parts])
+
+    def _table(
+        self, sample: str, variation: str, names: Sequence[str], columns: Mapping[str, NDArray[Any]]
+    ) -> FeatureTable:
+        meta = self.metadata(sample)
+        # variations with files of their own have their own Σw
+        total = meta["sums_of_weights"].get(variation, meta["sum_of_weights"])
+        varied = [n.removeprefix("factor_").removesuffix("_up") for n in columns if n.endswith("_up")]
+        x = np.empty((len(columns["weight"]), len(names)), dtype=np.float32)
+        for j, name in enumerate(names):
+            x[:, j] = columns[name]
+        means = self._mean_factors(sample)
+        return FeatureTable(
+            sample=sample,
+            variation=variation,
+            names=tuple(names),
+            x=x,
+            region=columns["region"],
+            regions=tuple(meta["regions"]),
+            weight=columns["weight"] / total * self.expected_events(sample),
+            event_id=columns["event_id"],
+            factors={n: _factors(columns, n, means.get(n, (1.0, 1.0))) for n in varied},
+            optional=tuple(n for n in meta.get("optional_features", ()) if n in names),  # files of before know none
+        )
 
     def _mean_factors(self, sample: str) -> dict[str, tuple[float, float]]:
         """Return what the factors of weight variations are divided by: up and down, by name.
@@ -157,12 +189,18 @@ class Store:
             found[name] = (float(up), float(down))
         return found
 
-    def _check_data(self, sample: str) -> None:
-        """Refuse data that count twice, in a sample or in two that were read."""
+    def _checked(self, table: FeatureTable) -> FeatureTable:
+        """Refuse data that count twice, in a sample or in two that were read.
+
+        Raises:
+            InputFileError: there are such events.
+        """
         catalogue = self.analysis.catalogue
-        if catalogue[sample].kind == "data" and numbered(self.analysis):
-            others = [n for n in self._tables if n != sample and catalogue[n].kind == "data"]
-            check_data(self._tables[sample][NOMINAL], [self._tables[n][NOMINAL] for n in others])
+        if catalogue[table.sample].kind == "data" and numbered(self.analysis):
+            read = {**self._events, **self._tables}
+            others = [t for (name, _), t in read.items() if name != table.sample and catalogue[name].kind == "data"]
+            check_data(table, others)
+        return table
 
     def simulated(self) -> Iterator[FeatureTable]:
         """Yield the nominal events of each signal and background, where the ntuples number their events."""
@@ -170,28 +208,24 @@ class Store:
             catalogue = self.analysis.catalogue
             yield from (self.table(name) for name in [*catalogue.names("signal"), *catalogue.names("background")])
 
-    def rows(self, sample: str) -> dict[str, NDArray[np.intp]]:
-        """Return the rows of each variation in a sample's tree, in their order."""
-        if sample not in self._rows:
-            self.table(sample)
-        return self._rows[sample]
+    def _chosen(self, sample: str, variation: str) -> NDArray[np.bool_]:
+        """Return which rows of a sample's tree are of a variation."""
+        if sample not in self._variations:
+            self._variations[sample] = self._columns.column(feature_path(self.analysis, sample), TREE, "variation")
+        mask: NDArray[np.bool_] = self._variations[sample] == self.metadata(sample)["variations"].index(variation)
+        return mask
 
     def logit(self, classifier: str, sample: str, variation: str, point: ThetaPoint) -> Array:
         """Return a classifier's logits of a sample's events at a hypothesis, shape (n,), from its score file."""
-        path, found = score_path(self.analysis, classifier), self._scores_of(classifier, sample)
-        branch = score_branch(self.analysis, point)
+        path = _made_by("score", score_path(self.analysis, classifier))
+        branch, found = score_branch(self.analysis, point), self._columns.names(path, sample)
         if branch not in found:
             raise InputFileError(f"{path}: '{sample}' has no scores{point.at}{closest(branch, found)}")
-        values: Array = found[branch][self.rows(sample)[variation]].astype(np.float64)
+        column = self._columns.column(path, sample, branch)
+        values: Array = column[self._chosen(sample, variation)].astype(np.float64)
         if np.isnan(values).any():
             raise InputFileError(f"{path}: '{sample}' was not scored under {variation}{point.at}; score it again")
         return values
-
-    def _scores_of(self, classifier: str, sample: str) -> dict[str, NDArray[Any]]:
-        key = (classifier, sample)
-        if key not in self._scores:
-            self._scores[key] = read_tree(_made_by("score", score_path(self.analysis, classifier)), sample)
-        return self._scores[key]
 
     def dataset(self, theta: ThetaPoint, event_point: ThetaPoint) -> Dataset:
         """Return the training region's signal of a hypothesis and all background, at an event-kind point."""
@@ -218,7 +252,7 @@ class Store:
             model = self.classifier(name)
             return model.logit(table.matrix(model.feature_names), point, table.event_id)
         if name == "observable":
-            return self.table(sample, variation).column(self.analysis.config.observable.feature).astype(np.float64)
+            return self.events(sample, variation).column(self.analysis.config.observable.feature).astype(np.float64)
         return self.logit(name, sample, variation, point)
 
     def _score_now(self, name: str, sample: str, variation: str, point: ThetaPoint) -> Array:
@@ -255,7 +289,7 @@ class Store:
         signal = ThetaPoint({p.name: point[p.name] for p in self.analysis.space.of_kind("signal")})
         if signal.slug not in self._medians:
             region = self.analysis.config.training.region
-            tables = [self.table(s).in_region(region) for s in self.analysis.signal_samples(signal)]
+            tables = [self.events(s).in_region(region) for s in self.analysis.signal_samples(signal)]
             values = np.concatenate([t.column(self.analysis.config.observable.feature) for t in tables])
             weights = np.concatenate([t.weight for t in tables])
             order = np.argsort(values)
@@ -275,7 +309,8 @@ class Store:
         if name == "observable":
             return True
         background = self.analysis.catalogue.names("background")[0]
-        return score_branch(self.analysis, point) in self._scores_of(name, background)
+        path = _made_by("score", score_path(self.analysis, name))
+        return score_branch(self.analysis, point) in self._columns.names(path, background)
 
 
 def _made_by(verb: str, path: Path) -> Path:
@@ -289,10 +324,8 @@ def _made_by(verb: str, path: Path) -> Path:
     return path
 
 
-def _factors(
-    columns: Mapping[str, NDArray[Any]], name: str, rows: NDArray[np.intp], means: tuple[float, float]
-) -> tuple[Array, Array]:
+def _factors(columns: Mapping[str, NDArray[Any]], name: str, means: tuple[float, float]) -> tuple[Array, Array]:
     """Return the up and down factors of a weight variation over their means; a member of many has one side only."""
-    up = columns[f"factor_{name}_up"][rows] / means[0]
+    up = columns[f"factor_{name}_up"] / means[0]
     down = columns.get(f"factor_{name}_down")
-    return up, up if down is None else down[rows] / means[1]
+    return up, up if down is None else down / means[1]

@@ -22,6 +22,7 @@ from hypotheta.stages.progress import Advance, progress
 from hypotheta.stages.record import add_training, measured, record_of, training_row
 from hypotheta.stages.repeated import tell_repeated
 from hypotheta.stages.store import Store, model_path
+from hypotheta.stages.thinning import thinned
 
 __all__ = ["input_digests", "named_features", "train", "training_dataset"]
 
@@ -29,7 +30,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def training_dataset(analysis: Analysis, store: Store) -> Dataset:
-    """Collect the training region's events at every grid point of the event-kind parameters.
+    """Collect the training region's events at every grid point of the event-kind parameters, thinned where asked for.
 
     Signal carries its true θ; background has NaN in the signal-kind columns, to be drawn from the prior.
     """
@@ -39,7 +40,7 @@ def training_dataset(analysis: Analysis, store: Store) -> Dataset:
         signal = analysis.catalogue[name].kind == "signal"
         true = analysis.signal_point(name).values if signal else {}
         for point in analysis.event_points():
-            table = store.table(name, analysis.variation_of(point)).in_region(region)
+            table = thinned(store, store.read(name, analysis.variation_of(point), region=region))
             if len(table):
                 entries.append((table, ThetaPoint({**true, **point.values}), int(signal)))
     if {y for _, _, y in entries} != {0, 1}:

@@ -1,0 +1,84 @@
+"""What the store reads of features and scores, and what it keeps."""
+
+import numpy as np
+import pytest
+
+import hypotheta.stages.columns as stage
+from hypotheta.errors import InputFileError, MissingBranchError
+from hypotheta.ntuples import read_tree, write_root
+from hypotheta.stages.analysis import NOMINAL
+from hypotheta.stages.columns import Columns
+from hypotheta.stages.features import TREE, feature_path
+from hypotheta.stages.store import Store
+from hypotheta.stages.train import training_dataset
+
+SAMPLE = "ttbar_mtt_500_700"
+
+
+@pytest.mark.parametrize("small", [0, 1 << 22])
+@pytest.mark.parametrize("variation", [NOMINAL, "jes_1p05"])
+def test_tables_are_the_rows_of_a_variation(quick, monkeypatch, variation, small):
+    monkeypatch.setattr(stage, "_SMALL", small)
+    store = Store(quick[0])
+    table, meta = store.table(SAMPLE, variation), store.metadata(SAMPLE)
+    columns = read_tree(feature_path(quick[0], SAMPLE), TREE)
+    rows = columns["variation"] == meta["variations"].index(variation)
+    assert len(table) == rows.sum() > 0
+    for name in table.names:
+        assert np.array_equal(table.column(name), columns[name][rows])
+    assert np.array_equal(table.event_id, columns["event_id"][rows])
+    scale = store.expected_events(SAMPLE)
+    assert np.array_equal(table.weight, columns["weight"][rows] / meta["sum_of_weights"] * scale)
+    assert list(table.factors) == (["btag"] if variation == NOMINAL else [])
+    for side, values in zip(("up", "down"), table.factors.get("btag", ()), strict=False):
+        assert np.array_equal(values, columns[f"factor_btag_{side}"][rows])
+
+
+def test_events_are_a_table_with_the_observable_alone(quick):
+    store = Store(quick[0])
+    events, table = store.events(SAMPLE), store.read(SAMPLE, NOMINAL)
+    assert events.names == ("mwwbb",)
+    assert store.events(SAMPLE) is events
+    for name in ("weight", "region", "event_id"):
+        assert np.array_equal(getattr(events, name), getattr(table, name))
+    assert np.array_equal(events.column("mwwbb"), table.column("mwwbb"))
+    assert store.table(SAMPLE) is store.events(SAMPLE)
+
+
+def test_one_region_is_read_where_one_is_asked_for(quick):
+    store = Store(quick[0])
+    found, whole = store.read(SAMPLE, NOMINAL, region="cr"), store.table(SAMPLE).in_region("cr")
+    assert len(found) == len(whole) > 0
+    assert np.array_equal(found.x, whole.x)
+    assert np.array_equal(found.event_id, whole.event_id)
+    with pytest.raises(MissingBranchError, match="no region 'crr'"):
+        store.read(SAMPLE, NOMINAL, region="crr")
+    with pytest.raises(InputFileError, match=r"no variation 'jes_1p5'.*jes_1p05"):
+        store.table(SAMPLE, "jes_1p5")
+
+
+def test_a_training_leaves_no_tables_behind(quick):
+    store = Store(quick[0])
+    dataset = training_dataset(quick[0], store)
+    assert len(dataset) > 0
+    assert not store._tables
+    assert not store._events
+
+
+@pytest.mark.parametrize("small", [0, 1 << 22])
+def test_columns_asked_for_last_are_kept(tmp_path, monkeypatch, small):
+    monkeypatch.setattr(stage, "_SMALL", small)
+    path, trees = tmp_path / "a.root", {"t": {name: np.arange(100.0) + i for i, name in enumerate("abcd")}}
+    write_root(path, trees)
+    columns = Columns(most=1700)  # two of 800 bytes
+    assert columns.names(path, "t") == ["a", "b", "c", "d"]
+    for name in "abcdab":
+        assert np.array_equal(columns.column(path, "t", name), trees["t"][name])
+        assert len(columns._kept) <= 2
+    assert columns.column(path, "t", "a") is columns.column(path, "t", "a")
+    assert list(columns._kept)[-1] == (path, "t", "a")
+    rows = np.array([0, 7, 99])
+    (part,) = columns.rows(path, "t", rows, lambda name: name in "cd")
+    assert {name: values.tolist() for name, values in part.items()} == {"c": [2, 9, 101], "d": [3, 10, 102]}
+    with pytest.raises(MissingBranchError, match="no branch 'e'"):
+        columns.column(path, "t", "e")
