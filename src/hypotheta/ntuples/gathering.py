@@ -67,8 +67,8 @@ class Gatherer:
             first = self.found[next(iter(wanted.values()))]
             raise InputFileError(
                 f"{self.tree.path}: branch '{first}' of tree '{self.tree.name}' has {counts[0] if n else 0} places in "
-                f"each row; say in the profile how many are filled, '{where.split('.')[0]}: {{count: BRANCH}}', or what "
-                "the empty ones hold, 'sentinels: [-999]'"
+                f"each row; say in the profile how many are filled (count: BRANCH, under {where}), or what the empty "
+                "ones hold (sentinels: [-999])"
             )
         if present.all():
             return counts, fields

@@ -102,9 +102,9 @@ class Discriminator(_Strict):
 class _Momentum(_Strict):
     """Four-momenta: ``pt, eta, phi`` with ``mass`` or ``energy``, or ``px, py, pz, energy``.
 
-    Without ``slots`` the branches are jagged, or arrays of one size, of which ``count`` is the branch that says how many
-    places are filled. With slots each object has scalar branches of its own: ``{}`` in a name stands for the slot. An
-    object is not there where its ``pt`` (or ``energy``) is one of the profile's sentinels.
+    Without ``slots`` the branches are jagged, or arrays of one size, of which the branch ``count`` says how many places
+    are filled. With slots each object has scalar branches of its own: ``{}`` in a name stands for the slot. An object
+    is not there where its ``pt`` (or ``energy``) is one of the profile's sentinels.
     """
 
     pt: Column | None = None
@@ -276,7 +276,8 @@ class Replacement(_Strict):
 class EventProfile(_Strict):
     """A format with objects: jets, leptons, missing momentum.
 
-    ``sentinels`` are the numbers that stand for an object that is not there. Without ``event_id`` an event's number is a hash of the file's name and the row.
+    ``sentinels`` are the numbers that stand for an object that is not there. Without ``event_id`` an event's number is
+    a hash of the file's name and the row.
 
     ``weights`` are weight variations by name. ``variations`` are events varied beforehand, by name with ``_up`` and
     ``_down``, as ``jes_up: {branches: {Jet_pt: Jet_pt_jesTotalUp}}``.
@@ -367,14 +368,14 @@ class FeatureProfile(_Strict):
 
     ``sentinels`` are the numbers that stand for a missing value, of all features (a list) or by feature. In a feature
     that the analysis declares optional they are NaN, as NaN itself is; elsewhere they are an error, or the row is
-    dropped.
+    dropped. Without ``target`` every row of a file belongs to the sample that names the file.
     """
 
     level: Literal["features"]
     tree: str
     features: Annotated[Mapping[str, Names], Field(min_length=1)]
     parameters: Mapping[str, Names] = Field(default_factory=dict)
-    target: Names
+    target: Names | None = None
     weight: Names | None = None
     event_id: tuple[str, ...] = ()
     sentinels: tuple[float, ...] | Mapping[str, tuple[float, ...]] = ()
@@ -395,7 +396,8 @@ class FeatureProfile(_Strict):
         """Yield everything that is read from a file."""
         yield from (Role(f"features.{name}", names) for name, names in self.features.items())
         yield from (Role(f"parameters.{name}", names) for name, names in self.parameters.items())
-        yield Role("target", self.target)
+        if self.target is not None:
+            yield Role("target", self.target)
         if self.weight is not None:
             yield Role("weight", self.weight, needed=False)
         yield from (Role(f"event_id.{i}", (name,)) for i, name in enumerate(self.event_id))

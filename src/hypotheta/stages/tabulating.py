@@ -203,7 +203,7 @@ def _of_sample(analysis: Analysis, sample: str, columns: FeatureColumns) -> Feat
     entry = analysis.catalogue[sample]
     if entry.kind == "data":
         return columns
-    chosen = columns.is_signal == (entry.kind == "signal")
+    chosen = columns.of_class(entry.kind)
     for name, value in entry.theta.items():
         if name in columns.theta:
             chosen &= columns.theta[name] == value
