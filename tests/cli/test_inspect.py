@@ -253,6 +253,21 @@ def test_rows_with_several_parameters_need_their_hypothesis(here, capsys):
     )
 
 
+def test_data_need_no_class(here, capsys):
+    (here / "flat.yaml").write_text("level: features\ntree: t\nfeatures: {x: x, z: z}\ntarget: label\n")
+    table(here / "s.root", "signal", 60, label=1)
+    table(here / "b.root", "background", 60, label=0)
+    table(here / "d.root", "background", 60)
+    command = ["inspect", "--signal", "s.root:sumw=file", "--background", "b.root:xsec=5,sumw=file"]
+    assert main([*command, "--data", "d.root", "--profile", "flat.yaml", "--write", "mine"]) == 0
+    capsys.readouterr()
+    assert main(["--plain", "features", "mine"]) == 0, capsys.readouterr().err
+    with uproot.open(here / "mine/results/features/d.root") as file:
+        assert file["events"].num_entries == 60
+    assert main(["inspect", "--signal", "d.root", "--background", "b.root", "--profile", "flat.yaml"]) == 0
+    assert "missing target ✗ label" in words_of(capsys)
+
+
 def test_a_hypothesis_that_no_row_has_is_refused(here, capsys):
     (here / "flat.yaml").write_text("level: features\ntree: t\nfeatures: {x: x}\nparameters: {mass: m}\n")
     for name, kind in (("s", "signal"), ("b", "background")):

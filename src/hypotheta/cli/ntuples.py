@@ -45,6 +45,9 @@ def inspect(
 ) -> None:
     """Tell which profile fits ntuples, what maps to what and what is wrong; write a first analysis of them.
 
+    Where no profile fits, a guess of one is printed, or written beside the folder: correct it, and give it as
+    --profile.
+
     Example: `hypotheta inspect events.root`
 
     Example: `hypotheta inspect --signal x500.root:mass=500 --background top.root:xsec=831 --write mine`
@@ -61,10 +64,12 @@ def inspect(
     if not paths:
         raise ConfigurationError("name a file to look into, as in: hypotheta inspect events.root")
     console = Console(highlight=False)
+    simulated = {path for role in roles if role.kind != "data" for path in role.files}
+    measured = {path for role in roles if role.kind == "data" for path in role.files} - simulated
     found: dict[Path, Inspection] = {}
     for path in paths:
         try:
-            found[path] = look(path, profile, most=events)
+            found[path] = look(path, profile, most=events, data=path in measured)
         except NoProfileError as err:
             raise ConfigurationError(f"{err}; {_guess(console, path, write)}") from err
     groups = [[found[p] for p in role.files] for role in roles]

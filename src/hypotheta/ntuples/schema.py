@@ -388,6 +388,10 @@ class FeatureProfile(_Strict):
                 raise ValueError(f"sentinels: there is no feature '{name}'{closest(name, self.features)}")
         return self
 
+    def without_class(self) -> Self:
+        """Return the profile that reads files whose rows have no class, as data."""
+        return self.model_copy(update={"target": None})
+
     def sentinels_of(self, feature: str) -> tuple[float, ...]:
         """Return the numbers that stand for a missing value of a feature."""
         return self.sentinels.get(feature, ()) if isinstance(self.sentinels, Mapping) else self.sentinels

@@ -71,13 +71,14 @@ class Inspection:
         return not any(fact.bad for fact in self.facts)
 
 
-def inspect(path: Path, profile: str | None = None, *, most: int = 100_000) -> Inspection:
+def inspect(path: Path, profile: str | None = None, *, most: int = 100_000, data: bool = False) -> Inspection:
     """Look into a file.
 
     Args:
         path: a ROOT file.
         profile: name of a profile or a YAML file; the one that fits where None.
         most: events to read.
+        data: whether these are data, which have no class; of a profile that is given, none is asked for.
 
     Raises:
         InputFileError: when the file is missing or damaged.
@@ -88,6 +89,7 @@ def inspect(path: Path, profile: str | None = None, *, most: int = 100_000) -> I
         loaded: Profile = load_profile(found.name)
     else:
         loaded = load_profile(profile)
+        loaded = loaded.without_class() if data and isinstance(loaded, FeatureProfile) else loaded
         found = match(path, profile, loaded)
     info = file_info(path, loaded)
     facts = [Fact("events", f"{info.n_events:,}", bad=info.n_events == 0), *_sums(info.sum_of_weights, loaded)]

@@ -88,7 +88,7 @@ def flat_roles(
         ]
     shifts: dict[str, list[float]] = {}
     if "jes" in profile.parameters:
-        values = sorted(set().union(*(seen(role, "jes", None) for role in roles)))
+        values = sorted(set().union(*(seen(role, "jes", None) for role in roles if role.kind != "data")))
         shifts = {"jes": values} if len(values) > 1 else {}
     return made, shifts
 

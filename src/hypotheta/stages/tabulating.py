@@ -186,6 +186,7 @@ def _flat_pieces(
     another signal hypothesis, are left out: a file may hold several samples.
     """
     region = analysis.config.training.region
+    profile = profile.without_class() if analysis.catalogue[sample].kind == "data" else profile
     for start in range(0, max(n_events, 1), chunk):
         stop = min(start + chunk, n_events)
         columns = read_features(path, profile, optional=analysis.optional_features, start=start, stop=stop)
