@@ -70,11 +70,11 @@ def test_a_weight_that_is_not_there_is_shown(here, weight, told):
     assert found.sound
 
 
-def only_a_small_bdt(folder):
+def only_a_small_bdt(folder, name="parameterized_bdt"):
     path = folder / "analysis.yaml"
     config = yaml.safe_load(path.read_text())
-    config["classifiers"] = {"parameterized_bdt": {"type": "bdt", "trees": 20}}
-    config["limits"] = {"brazil": "parameterized_bdt"}
+    config["classifiers"] = {name: {"type": "bdt", "trees": 20}}
+    config["limits"] = {"brazil": name}
     config["binning"]["min_effective_events"] = 5
     path.write_text(yaml.safe_dump(config))
 
@@ -161,7 +161,7 @@ def test_a_file_without_events_is_told(here, capsys):
         (["--background", "b.root:mass=5"], "only a signal has mass"),
         (["--background", "b.root:xsec="], "'xsec=' is no key=value"),
         (["--background", "b.root:xsec=5"], "there is no signal; say which file it is, --signal FILE"),
-        (["--signal", "b.root", "--background", "b.root"], "give its hypothesis, as in --signal b.root:mass=500"),
+        (["--signal", "b.root", "--background", "b.root"], "two samples are called 'b'"),
         (["--signal", "b.root:mass=5", "--background", "b.root"], "two samples are called 'b'"),
         (
             ["--signal", "b.root:mass=5", "--signal", "b.root:width=5", "--background", "b.root"],
@@ -212,3 +212,165 @@ def test_init_writes_an_analysis_that_loads(here, capsys):
     assert "there is no such file" in capsys.readouterr().err
     assert main(["init", "new"]) == 2
     assert "there is an analysis already" in capsys.readouterr().err
+
+
+def table(path, kind, n, *, names=("x", "z"), tree="t", seed=1, **more):
+    """Write a table of features as a stranger would: one file a sample."""
+    rng = np.random.default_rng(seed)
+    shift = {"signal": 1.0, "background": 0.0}[kind]
+    columns = {name: rng.normal(shift, 1, n).astype(np.float32) for name in names}
+    write_root(path, {tree: {**columns, **{k: np.broadcast_to(v, n) for k, v in more.items()}}})
+
+
+def words_of(capsys):
+    return " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+
+def test_a_stranger_is_given_a_profile_to_correct(here, capsys):
+    for name, mass in (("low", 500.0), ("high", 800.0), ("top", None)):
+        table(here / f"{name}.root", "signal" if mass else "background", 900, seed=len(name), w=np.float32(0.5))
+    command = ["inspect", "--signal", "low.root:mass=500,sumw=file", "--signal", "high.root:mass=800,sumw=file"]
+    command += ["--background", "top.root:xsec=5,sumw=file"]
+    assert main(["inspect", "low.root"]) == 2
+    printed = capsys.readouterr()
+    assert "features: # remove what a classifier should not see\n  x: x\n  z: z\n" in printed.out
+    assert "above is a guess of one: correct it, write it to a file, and go on with --profile mine.yaml" in printed.err
+    assert main([*command, "--write", "mine"]) == 2
+    assert "a guess of one was written to mine.yaml: correct it, and go on with --profile mine.yaml" in (
+        capsys.readouterr().err
+    )
+    assert not (here / "mine").exists()
+    guess = (here / "mine.yaml").read_text()
+    (here / "mine.yaml").write_text(guess + "# mine now\n")
+    assert main([*command, "--write", "mine"]) == 2  # what was corrected is not written over
+    assert "go on with --profile mine.yaml" in capsys.readouterr().err
+    assert (here / "mine.yaml").read_text().endswith("# mine now\n")
+    assert main([*command, "--write", "mine", "--profile", "mine.yaml"]) == 0
+    analysis = Analysis.load(here / "mine")
+    assert analysis.catalogue["top"].sum_of_weights == 450  # without a class all rows are the sample's
+    only_a_small_bdt(here / "mine")
+    assert main(["--plain", "train", "mine"]) == 0, capsys.readouterr().err
+
+
+def test_no_guess_where_there_is_nothing_to_guess_from(here, capsys):
+    write_root(here / "a.root", {"t": {"event": np.arange(5)}})
+    assert main(["inspect", "a.root"]) == 2
+    assert "no profile fits, and none comes near: its names are its own; write a profile" in capsys.readouterr().err
+
+
+def test_signals_without_a_parameter_go_to_one_limit(here, capsys):
+    (here / "flat.yaml").write_text("level: features\ntree: t\nfeatures: {x: x, z: z}\n")
+    table(here / "s.root", "signal", 1500, seed=2)
+    table(here / "b.root", "background", 3000)
+    command = ["inspect", "--signal", "s.root:sumw=file", "--background", "b.root:xsec=5,sumw=file"]
+    assert main([*command, "--write", "mine", "--profile", "flat.yaml"]) == 0
+    config = yaml.safe_load((here / "mine/analysis.yaml").read_text())
+    assert list(config["classifiers"]) == ["network", "bdt"]
+    assert config["parameters"] == {}
+    only_a_small_bdt(here / "mine", "bdt")
+    for verb in ("features", "train", "score", "templates", "limits"):
+        assert main(["--plain", verb, "mine"]) == 0, capsys.readouterr().err
+    rows = read_csv(here / "mine/results/tables/limits.csv")
+    assert [row["status"] for row in rows] == ["ok", "ok"]
+    assert main([*command, "--signal", "s.root:name=s2,sumw=file", "--write", "one", "--profile", "flat.yaml"]) == 0
+    assert "fill in  s and s2: nothing, if they are one signal together; else" in capsys.readouterr().out
+    command[2:2] = ["s.root:mass=5,name=other", "--signal"]
+    assert main([*command, "--write", "two", "--profile", "flat.yaml"]) == 2
+    assert "signals have different parameters; give all the same, as mass=500 and mass=750 (s has none" in (
+        capsys.readouterr().err
+    )
+
+
+def test_rows_with_several_parameters_need_their_hypothesis(here, capsys):
+    (here / "flat.yaml").write_text("level: features\ntree: t\nfeatures: {x: x}\nparameters: {mass: m, width: g}\n")
+    for name in ("s", "b"):
+        table(here / f"{name}.root", "signal", 30, m=1.0, g=2.0)
+    command = ["inspect", "--signal", "s.root", "--background", "b.root", "--profile", "flat.yaml", "--write", "mine"]
+    assert main(command) == 2
+    assert "its rows have several parameters; give the hypothesis, as in --signal s.root:mass=1,width=1" in (
+        capsys.readouterr().err
+    )
+
+
+def test_data_need_no_class(here, capsys):
+    (here / "flat.yaml").write_text("level: features\ntree: t\nfeatures: {x: x, z: z}\ntarget: label\n")
+    table(here / "s.root", "signal", 60, label=1)
+    table(here / "b.root", "background", 60, label=0)
+    table(here / "d.root", "background", 60)
+    command = ["inspect", "--signal", "s.root:sumw=file", "--background", "b.root:xsec=5,sumw=file"]
+    assert main([*command, "--data", "d.root", "--profile", "flat.yaml", "--write", "mine"]) == 0
+    capsys.readouterr()
+    assert main(["--plain", "features", "mine"]) == 0, capsys.readouterr().err
+    with uproot.open(here / "mine/results/features/d.root") as file:
+        assert file["events"].num_entries == 60
+    assert main(["inspect", "--signal", "d.root", "--background", "b.root", "--profile", "flat.yaml"]) == 0
+    assert "missing target ✗ label" in words_of(capsys)
+
+
+def test_a_hypothesis_that_no_row_has_is_refused(here, capsys):
+    (here / "flat.yaml").write_text("level: features\ntree: t\nfeatures: {x: x}\nparameters: {mass: m}\n")
+    for name, kind in (("s", "signal"), ("b", "background")):
+        table(here / f"{name}.root", kind, 60, m=np.repeat([500.0, 750.0], 30))
+    command = ["inspect", "--background", "b.root", "--profile", "flat.yaml", "--write", "mine", "--signal"]
+    assert main([*command, "s.root:mass=505"]) == 2
+    assert "s.root: no signal row has mass=505; its values are: 500, 750" in capsys.readouterr().err
+    assert main([*command, "s.root:mass=500"]) == 0
+
+
+def test_flat_files_say_how_many_rows_were_read_what_is_missing_and_what_is_double(here, capsys):
+    (here / "flat.yaml").write_text("level: features\ntree: t\nfeatures: {x: x, z: z}\nsentinels: [-9]\n")
+    rng = np.random.default_rng(1)
+    columns = {name: rng.normal(size=4000) for name in ("x", "z")}
+    columns["x"][::2] = np.nan
+    columns["x"][1] = -9
+    write_root(here / "a.root", {"t": columns})
+    write_root(here / "b.root", {"t": {k: np.concatenate([v[:50], v[:10]]) for k, v in columns.items()}})
+    assert main(["inspect", "a.root", "--profile", "flat.yaml", "--events", "400"]) == 0
+    out = words_of(capsys)
+    assert "events read 400 of 4,000" in out
+    assert "x is missing in 201 of 400 rows (NaN or a sentinel): it is optional" in out
+    assert main(["inspect", "a.root", "b.root", "--profile", "flat.yaml"]) == 0
+    out = words_of(capsys)
+    assert "rows that appear twice 10: are they the same events?" in out
+    assert "50 events appear in more than one of a.root, b.root" in out
+    table(here / "s.root", "signal", 500, seed=3)
+    command = ["inspect", "--signal", "s.root:mass=1,sumw=file", "--background", "a.root:xsec=5,sumw=file"]
+    assert main([*command, "--profile", "flat.yaml", "--write", "mine"]) == 0
+    code = Analysis.load(here / "mine").code
+    assert [(spec.name, spec.optional) for spec in code.FEATURES] == [("x", True), ("z", False)]
+    assert Analysis.load(here / "mine").config.observable.feature == "z"
+
+
+def test_nan_in_objects_is_counted_by_branch(here, capsys):
+    foreign(here / "a.root", "xtt_m500", 300)
+    with uproot.open(here / "a.root") as file:
+        columns = {name: file["Events"][name].array() for name in file["Events"].keys() if name[0] != "n"}  # noqa: SIM118
+    columns["MET_pt"] = np.where(np.arange(300) % 100 == 0, np.nan, ak.to_numpy(columns["MET_pt"])).astype("f4")
+    columns["Jet_eta"] = columns["Jet_eta"] * np.float32("nan")
+    write_root(here / "b.root", {"Events": {k: v if v.ndim > 1 else ak.to_numpy(v) for k, v in columns.items()}})
+    (here / "mev.yaml").write_text("extends: nanoaod\nunit: MeV\n")
+    assert main(["inspect", "b.root", "--profile", "mev.yaml"]) == 0
+    out = words_of(capsys)
+    assert "NaN or infinite: MET_pt ✗ 3 of 300 values" in out
+    assert "NaN or infinite: Jet_eta" in out
+
+
+def test_one_file_of_many_may_be_empty_but_not_all_of_a_sample(here, capsys):
+    foreign(here / "low.root", "xtt_m500", 300)
+    for i, n in enumerate((0, 300, 0, 200)):
+        foreign(here / f"top_{i}.root", "ttbar_mtt_0_500", n)
+    (here / "mev.yaml").write_text("extends: nanoaod\nunit: MeV\n")
+    command = ["inspect", "--signal", "low.root:mass=500,sumw=file", "--profile", "mev.yaml", "--background"]
+    assert main([*command, "top_*.root:name=top,xsec=5,sumw=file", "--write", "mine"]) == 0
+    out = capsys.readouterr().out
+    assert "top_2.root  [mev.yaml]  ✗ events: 0" in out
+    assert main(["--plain", "features", "mine"]) == 0, capsys.readouterr().err
+    assert main([*command, "top_0.root,top_2.root:xsec=5,sumw=file", "--write", "other"]) == 2
+    assert "--background top_0.root: there are no events in it; leave it out" in capsys.readouterr().err
+
+
+def test_without_event_numbers_duplicates_are_not_known(here, capsys):
+    foreign(here / "a.root", "xtt_m500", 50)
+    (here / "mev.yaml").write_text("extends: nanoaod\nunit: MeV\nevent_id: []\n")
+    assert main(["inspect", "a.root", "a.root", "--profile", "mev.yaml"]) == 0
+    assert "events that appear twice not known: the profile names no event_id" in words_of(capsys)

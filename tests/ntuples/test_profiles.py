@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,12 @@ def test_sentinels_of_all_features_or_by_feature(tmp_path):
     (tmp_path / "mine.yaml").write_text(xtt.replace("sentinels: [-999, -99]", "sentinels: {mj: [-9]}"))
     with pytest.raises(ConfigurationError, match=r"mine\.yaml: .*sentinels: there is no feature 'mj'; did you mean"):
         load_profile("mine.yaml", tmp_path)
+
+
+def test_the_profiles_of_the_tutorial_load(tmp_path):
+    text = (Path(__file__).parents[2] / "docs/tutorial.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 3
+    for block in blocks:
+        (tmp_path / "mine.yaml").write_text(block)
+        assert load_profile("mine.yaml", tmp_path).tree

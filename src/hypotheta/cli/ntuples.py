@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hypotheta.catalogue import Location
 from hypotheta.cli.application import app
 from hypotheta.errors import ConfigurationError
 
@@ -45,10 +46,14 @@ def inspect(
 ) -> None:
     """Tell which profile fits ntuples, what maps to what and what is wrong; write a first analysis of them.
 
+    Where no profile fits, a guess of one is printed, or written beside the folder: correct it, and give it as
+    --profile.
+
     Example: `hypotheta inspect events.root`
 
     Example: `hypotheta inspect --signal x500.root:mass=500 --background top.root:xsec=831 --write mine`
     """
+    from hypotheta.ntuples.matching import NoProfileError
     from hypotheta.stages.inspection import duplicates
     from hypotheta.stages.inspection import inspect as look
     from hypotheta.stages.roles import locations, parse_role
@@ -61,18 +66,27 @@ def inspect(
     if not paths:
         raise ConfigurationError("name a file to look into, as in: hypotheta inspect events.root")
     console = Console(highlight=False)
-    found = {path: look(path, profile, most=events) for path in paths}
+    simulated = {path for role in roles if role.kind != "data" for path in role.files}
+    measured = {path for role in roles if role.kind == "data" for path in role.files} - simulated
+    found: dict[Location, Inspection] = {}
+    for path in paths:
+        try:
+            found[path] = look(path, profile, most=events, data=path in measured)
+        except NoProfileError as err:
+            raise ConfigurationError(f"{err}; {_guess(console, path, write)}") from err
+    groups = [[found[p] for p in role.files] for role in roles]
     for one in found.values():
-        _show(console, one)
-    for group in [[found[p] for p in role.files] for role in roles] or [list(found.values())]:
+        _show(console, one, brief=any(one in group[1:] for group in groups))
+    for group in groups or [list(found.values())]:
         _show_duplicates(console, group, duplicates(group))
     unsound = [one for one in found.values() if not one.sound]
     if write is None:
         if not roles and not unsound:
             console.print("Next: hypotheta inspect --signal FILE:mass=500 --background FILE:xsec=PB --write mine")
         return
-    if unsound:
-        raise ConfigurationError(f"{unsound[0].path}: mend what is marked above, then write")
+    mended = [one for one in unsound if one.n_events]  # of many files some may well be empty
+    if mended:
+        raise ConfigurationError(f"{mended[0].path}: mend what is marked above, then write")
     profiles = list(dict.fromkeys(one.profile for one in found.values()))
     if len(profiles) > 1:
         raise ConfigurationError(f"the files have different formats ({', '.join(profiles)}); write one analysis each")
@@ -80,16 +94,39 @@ def inspect(
     console.print(f"Written: {write}/analysis.yaml, samples.yaml, analysis.py, Snakefile", soft_wrap=True)
     for entry in todo:
         console.print(f"  fill in  {escape(entry)}", soft_wrap=True)
-    console.print(f"Next: hypotheta train {write}  (or all of it: snakemake --cores 2 --snakefile {write}/Snakefile)")
+    then = f"Next: hypotheta train {write}  (or all of it: snakemake --cores 2 --snakefile {write}/Snakefile)"
+    console.print(then, soft_wrap=True)
 
 
-def _show(console: Console, one: "Inspection") -> None:
+def _guess(console: Console, path: Location, write: Path | None) -> str:
+    """Print a guess of a profile, or write it beside the folder of the analysis; return what to do with it."""
+    from hypotheta.ntuples.guessing import guessed_profile
+    from hypotheta.stages.files import write_text
+
+    text = guessed_profile(path)
+    if text is None:
+        return "write a profile, and pass it with --profile mine.yaml"
+    target = Path("mine.yaml") if write is None else write.with_name(f"{write.name}.yaml")
+    if write is None or target.exists():
+        console.print(text, markup=False, soft_wrap=True)
+        return f"above is a guess of one: correct it, write it to a file, and go on with --profile {target.name}"
+    write_text(target, text)
+    return f"a guess of one was written to {target}: correct it, and go on with --profile {target}"
+
+
+def _show(console: Console, one: "Inspection", *, brief: bool) -> None:
+    """Print what is known of a file; ``brief`` of one more file of a sample: how large it is, and what is wrong."""
+    facts = [fact for fact in one.facts if not brief or fact.bad or fact.what == "events"]
+    if brief:
+        shown = ", ".join(f"{'[bold red]✗ [/]' if f.bad else ''}{escape(f'{f.what}: {f.value}')}" for f in facts)
+        console.print(f"{escape(str(one.path))}  {escape(f'[{one.profile}]')}  {shown}", soft_wrap=True)
+        return
     table = Table(
         title=escape(f"{one.path}  [{one.profile}, tree {one.match.tree}]"), title_justify="left", show_header=False
     )
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for fact in one.facts:
+    for fact in facts:
         mark = "[bold red]✗ [/]" if fact.bad else ""
         table.add_row(escape(fact.what), mark + escape(fact.value))
     table.add_section()
@@ -117,6 +154,6 @@ def _show_duplicates(console: Console, group: "Sequence[Inspection]", number: in
     if number:
         names = ", ".join(str(one.path).rpartition("/")[2] for one in group)
         console.print(
-            f"[bold red]✗[/] {number:,} events appear in more than one of {escape(names)} (same run, lumi, event): "
+            f"[bold red]✗[/] {number:,} events appear in more than one of {escape(names)} (by their numbers or rows): "
             "a double count within data or within a sample; between simulated samples that count from 1 it is nothing"
         )

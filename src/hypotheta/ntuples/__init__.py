@@ -19,7 +19,7 @@ from hypotheta.ntuples.files import (
 )
 from hypotheta.ntuples.flat import FeatureColumns, read_features
 from hypotheta.ntuples.profiles import load_profile, profile_names
-from hypotheta.ntuples.reading import CHUNK, FileInfo, file_info, read_events
+from hypotheta.ntuples.reading import CHUNK, FileInfo, file_info, non_finite, read_events
 from hypotheta.ntuples.schema import EventProfile, FeatureProfile, Profile
 from hypotheta.ntuples.writing import RootWriter, write_root, writing_root
 
@@ -37,6 +37,7 @@ __all__ = [
     "file_size",
     "load_profile",
     "mean_factors",
+    "non_finite",
     "profile_names",
     "read_events",
     "read_features",

@@ -1,6 +1,6 @@
 """Read flat ntuples: one row an event, columns that are features, θ and the class."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from hypotheta.hashing import hash64, seed_of, whole_or_bits
 from hypotheta.ntuples.files import Tree, one_a_row, opened
 from hypotheta.ntuples.schema import FeatureProfile
 
-__all__ = ["FeatureColumns", "read_features"]
+__all__ = ["FeatureColumns", "concatenated", "read_features"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,14 +24,14 @@ class FeatureColumns:
         features: feature → values, shape (n,), float32, finite, no sentinels; NaN where an optional one is missing.
         theta: parameter → its value in each row, shape (n,). In a background row, that of a signal-kind parameter is
             a mere hypothesis.
-        is_signal: the class, shape (n,).
+        is_signal: the class, shape (n,); None where the profile names no leaf for it.
         weight: shape (n,), finite.
         event_id: shape (n,), uint64.
     """
 
     features: Mapping[str, NDArray[np.float32]]
     theta: Mapping[str, NDArray[np.float64]]
-    is_signal: NDArray[np.bool_]
+    is_signal: NDArray[np.bool_] | None
     weight: NDArray[np.float64]
     event_id: NDArray[np.uint64]
 
@@ -43,10 +43,16 @@ class FeatureColumns:
         return FeatureColumns(
             {name: values[mask] for name, values in self.features.items()},
             {name: values[mask] for name, values in self.theta.items()},
-            self.is_signal[mask],
+            None if self.is_signal is None else self.is_signal[mask],
             self.weight[mask],
             self.event_id[mask],
         )
+
+    def of_class(self, kind: str) -> NDArray[np.bool_]:
+        """Return which rows belong to samples of a kind, shape (n,); all where the rows do not say it, or of data."""
+        if self.is_signal is None or kind == "data":
+            return np.ones(len(self), dtype=np.bool_)
+        return np.asarray(self.is_signal == (kind == "signal"))
 
     def split(self, parameter: str) -> dict[float, "FeatureColumns"]:
         """Return the rows at each value of a parameter, by rising value.
@@ -100,19 +106,22 @@ def read_features(
         tree = Tree.find(file, path, profile.tree)
         features = {name: str(tree.first_of(leaves)) for name, leaves in profile.features.items()}
         theta = {name: str(tree.first_of(leaves)) for name, leaves in profile.parameters.items()}
-        target = str(tree.first_of(profile.target))
+        target = None if profile.target is None else str(tree.first_of(profile.target))
         weight = tree.weight_of(profile.weight, weighted=weighted)
         event_id = [str(tree.first_of([name])) for name in profile.event_id]
-        wanted = [*features.values(), *theta.values(), target, *event_id, *([weight] if weight is not None else [])]
+        others = [name for name in (*theta.values(), target, weight) if name is not None]
+        wanted = [*features.values(), *others, *event_id]
         leaves = {name: one_a_row(tree, name, values) for name, values in tree.read(wanted, start, stop).items()}
-    n = len(leaves[target])
+    n = len(next(iter(leaves.values())))
     values, kept = _present(path, profile, {name: leaves[leaf] for name, leaf in features.items()}, optional, features)
-    for name in (*theta.values(), target, *([weight] if weight is not None else [])):
+    for name in others:
         _check_finite(path, name, leaves[name])
-    label = leaves[target]
-    if not np.all((label == 0) | (label == 1)):
+    label = None if target is None else leaves[target]
+    if label is not None and not np.all((label == 0) | (label == 1)):
+        wrong = label[(label != 0) & (label != 1)][0]
         raise InputFileError(
-            f"{path}: leaf '{target}' must be 1 (signal) or 0 (background), it is also {label.max():g}"
+            f"{path}: leaf '{target}' must be 1 (signal) or 0 (background), it is also {wrong:g}; name another leaf, "
+            "or leave 'target' out where each file holds one sample"
         )
     if event_id:
         number = hash64(*(whole_or_bits(leaves[name]) for name in event_id))
@@ -121,7 +130,7 @@ def read_features(
     return FeatureColumns(
         features=values,
         theta={name: _six_digits(leaves[leaf]) for name, leaf in theta.items()},
-        is_signal=label == 1,
+        is_signal=None if label is None else label == 1,
         weight=leaves[weight].astype(np.float64) if weight is not None else np.ones(n),
         event_id=number,
     ).select(kept)
@@ -163,6 +172,18 @@ def _check_finite(path: Location, name: str, values: NDArray[Any], *, remedy: st
             f"(first: row {int(np.argmin(finite))}); correct the ntuple"
             + (remedy if np.isnan(values[~finite]).all() else "")
         )
+
+
+def concatenated(parts: Sequence[FeatureColumns]) -> FeatureColumns:
+    """Join rows in order; there is at least one part, and all are of one file or profile."""
+    classes = [part.is_signal for part in parts if part.is_signal is not None]
+    return FeatureColumns(
+        {name: np.concatenate([part.features[name] for part in parts]) for name in parts[0].features},
+        {name: np.concatenate([part.theta[name] for part in parts]) for name in parts[0].theta},
+        np.concatenate(classes) if classes else None,
+        np.concatenate([part.weight for part in parts]),
+        np.concatenate([part.event_id for part in parts]),
+    )
 
 
 def _six_digits(values: NDArray[Any]) -> NDArray[np.float64]:

@@ -9,7 +9,14 @@ from hypotheta.ntuples.files import Tree, opened, tree_keys
 from hypotheta.ntuples.profiles import load_profile, profile_names
 from hypotheta.ntuples.schema import Profile, Role
 
-__all__ = ["Match", "best_match", "match", "matches"]
+__all__ = ["Match", "NoProfileError", "best_match", "match", "matches"]
+
+#: the share of branches that a profile must find to be called near
+_NEAR = 0.25
+
+
+class NoProfileError(MissingBranchError):
+    """No profile of the package fits a file: it takes one of its own."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,8 @@ class Match:
         missing: roles that are needed and have no branch, with a hint each.
         absent: roles that are not needed and have no branch.
         has_tree: whether the file has the tree.
+        level: of the profile.
+        tree_there: the tree of the file that was looked at; the largest where it has not the one that is wanted.
     """
 
     name: str
@@ -31,6 +40,8 @@ class Match:
     missing: Mapping[str, str]
     absent: tuple[str, ...]
     has_tree: bool
+    level: str = "events"
+    tree_there: str | None = None
 
     @property
     def fits(self) -> bool:
@@ -38,9 +49,10 @@ class Match:
         return self.has_tree and not self.missing
 
     @property
-    def nearness(self) -> tuple[bool, float]:
-        """What near misses are sorted by: the share of needed roles that are found, those with the tree first."""
-        return self.has_tree, len(self.found) / max(len(self.found) + len(self.missing), 1)
+    def nearness(self) -> tuple[float, bool]:
+        """What near misses are sorted by: the share of branches that are found, then whether the tree is."""
+        lacking = len(self.missing) - (not self.has_tree)
+        return len(self.found) / max(len(self.found) + lacking, 1), self.has_tree
 
 
 def match(path: Location, name: str, profile: Profile) -> Match:
@@ -50,17 +62,23 @@ def match(path: Location, name: str, profile: Profile) -> Match:
         InputFileError: when the file is missing or damaged.
     """
     with opened(path) as file:
+        known = tree_keys(file, path)
         try:
-            branches = Tree.find(file, path, profile.tree).branches
+            tree: Tree | None = Tree.find(file, path, profile.tree)
         except MissingBranchError:
-            hint = f"there is no tree '{profile.tree}'{closest(profile.tree, tree_keys(file, path))}"
-            return Match(name, profile.tree, {}, {"tree": hint}, (), has_tree=False)
+            tree = max((Tree.find(file, path, name) for name in known), key=lambda t: len(t.branches), default=None)
+            missing = {"tree": f"there is no tree '{profile.tree}'{closest(profile.tree, known)}"}
+        else:
+            missing = {}
+        branches = frozenset[str]() if tree is None else tree.branches
     roles = list(profile.roles(branches))
     found = {role.name: branch for role in roles if (branch := role.found(branches)) is not None}
     lacking = [role for role in roles if role.name not in found]
-    missing = {role.name: _hint(role, branches) for role in lacking if role.needed}
+    has_tree = not missing
+    missing |= {role.name: _hint(role, branches) for role in lacking if role.needed}
     absent = tuple(role.name for role in lacking if not role.needed)
-    return Match(name, profile.tree, found, missing, absent, has_tree=True)
+    there = None if tree is None else tree.name
+    return Match(name, profile.tree, found, missing, absent, has_tree, profile.level, there)
 
 
 def _hint(role: Role, branches: frozenset[str]) -> str:
@@ -78,14 +96,13 @@ def best_match(path: Location) -> Match:
     """Return the profile that fits a file.
 
     Raises:
-        MissingBranchError: when none fits; names the nearest and what it lacks.
+        NoProfileError: when none fits; names the nearest and what it lacks.
     """
     best = matches(path)[0]
     if best.fits:
         return best
+    if best.nearness[0] < _NEAR:
+        raise NoProfileError(f"{path}: no profile fits, and none comes near: its names are its own")
     lacking = "; ".join(f"{role}: {hint}" for role, hint in list(best.missing.items())[:3])
     more = f" and {len(best.missing) - 3} more" if len(best.missing) > 3 else ""
-    raise MissingBranchError(
-        f"{path}: no profile fits; the nearest is '{best.name}', which lacks {lacking}{more}; write a profile that "
-        f"extends it, and pass it with --profile mine.yaml"
-    )
+    raise NoProfileError(f"{path}: no profile fits; the nearest is '{best.name}', which lacks {lacking}{more}")

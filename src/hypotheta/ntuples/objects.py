@@ -13,7 +13,8 @@ from hypotheta.events import Events, flat, missing_momentum, objects
 from hypotheta.hashing import hash64, seed_of, whole_or_bits
 from hypotheta.ntuples.factors import factor_branches, read_factors
 from hypotheta.ntuples.files import Tree, one_a_row
-from hypotheta.ntuples.schema import EventProfile, JetBranches, LeptonBranches
+from hypotheta.ntuples.gathering import Gatherer
+from hypotheta.ntuples.schema import EventProfile, Flags, JetBranches, LeptonBranches
 
 __all__ = ["EventReader", "unit_doubt"]
 
@@ -70,6 +71,7 @@ class EventReader:
         roles = [(role, tree.first_of(role.names, optional=not role.needed)) for role in profile.roles(tree.branches)]
         self.found = {role.name: name for role, name in roles if name is not None}
         tree.weight_of(profile.weight, weighted=weighted)
+        self.gatherer = Gatherer(tree, self.found, profile.sentinels)
         self.branches = [*self.found.values(), *factor_branches(tree, self.rules)]
 
     def events(self, columns: Columns, start: int = 0) -> Events:
@@ -119,57 +121,32 @@ class EventReader:
         """
         fields = {part: f"{where}.{part}" for part in branches.parts}
         wanted = {**{k: v for k, v in fields.items() if not isinstance(getattr(branches, k), float)}, **others}
-        if branches.slots:
-            counts, made = self._from_slots(columns, branches, wanted, n)
-        else:
-            counts, made = self._jagged(columns, wanted)
+        counts, made = self.gatherer.gathered(columns, where, branches, wanted, n)
         for name in made.keys() & {"charge", "flavour", "hadron_flavour"}:
             roles = [role for role in self.found if role.startswith(wanted[name])]  # one a slot
             self._whole(roles[0], made[name])
         for part in fields.keys() - wanted.keys():  # as branches hold it: in single precision
             made[part] = np.full(int(counts.sum()), np.float32(getattr(branches, part)))
-        return counts, _polar({name: self._in_gev(name, values) for name, values in made.items()})
+        made = _polar({name: self._in_gev(name, values) for name, values in made.items()})
+        self._check_pt(made["pt"], where, branches)
+        return counts, made
+
+    def _check_pt(self, pt: NDArray[Any], where: str, branches: JetBranches | LeptonBranches) -> None:
+        """Refuse objects that are not there but look as if they were."""
+        if np.any(pt < 0):
+            slot = f".{branches.slots[0]}" if branches.slots else ""
+            worst = float(pt.min() / self.unit)
+            raise InputFileError(
+                f"{self.tree.path}: branch '{self.found[f'{where}.pt{slot}']}' of tree '{self.tree.name}' is {worst:g} "
+                f"({int((pt < 0).sum())} are negative); if that is an object that is not there, write 'sentinels: "
+                f"[{worst:g}]' into the profile"
+            )
 
     def _in_gev(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
         if name not in (*_LENGTHS, "eta", "phi"):
             return values
         with np.errstate(invalid="ignore"):  # a signalling NaN; `Events` names it
             return values.astype(np.float64) * (self.unit if name in _LENGTHS else 1.0)
-
-    def _jagged(self, columns: Columns, wanted: Mapping[str, str]) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
-        counts: NDArray[Any] | None = None
-        fields = {}
-        first = self.found[next(iter(wanted.values()))]
-        for field, role in wanted.items():
-            values = columns[self.found[role]]
-            number = ak.to_numpy(ak.num(values, axis=1)) if values.ndim == 2 else None
-            if number is None or (counts is not None and not np.array_equal(number, counts)):
-                hint = "; one number a row is read with slots" if values.ndim == 1 and counts is None else ""
-                raise InputFileError(
-                    f"{self.tree.path}: branch '{self.found[role]}' of tree '{self.tree.name}' has not one number for "
-                    f"each object of '{first}'; correct the profile{hint}"
-                )
-            counts = number
-            fields[field] = flat(values)
-        return np.asarray(counts), fields
-
-    def _from_slots(
-        self, columns: Columns, branches: JetBranches | LeptonBranches, wanted: Mapping[str, str], n: int
-    ) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
-        """Gather scalar branches, one an object; an object with a sentinel is not there."""
-        table = {
-            field: np.stack([self._row(columns, f"{role}.{slot}") for slot in branches.slots], axis=1)
-            for field, role in wanted.items()
-        }
-        lead = "pt" if "pt" in table else "energy"
-        present = np.ones((n, len(branches.slots)), dtype=np.bool_)
-        for field in (f for f in branches.parts if f in table):
-            # zero is a sentinel for the length of a momentum only: an angle may well be 0
-            values = np.asarray([s for s in self.profile.sentinels if field == lead or s != 0], table[field].dtype)
-            present &= ~np.isin(table[field], values)
-            if np.isnan(values).any():
-                present &= ~np.isnan(table[field])
-        return present.sum(axis=1), {field: values[present] for field, values in table.items()}
 
     def _jets(self, columns: Columns, n: int) -> ak.Array:
         jets = self.profile.jets
@@ -201,6 +178,8 @@ class EventReader:
             others = {k: f"leptons.{i}.{k}" for k in ("charge", "flavour") if k not in fixed}
             counts, fields = self._collection(columns, f"leptons.{i}", leptons, others, n)
             fields |= {name: np.full(int(counts.sum()), value) for name, value in fixed.items()}
+            if isinstance(leptons.flavour, Flags):
+                fields["flavour"] = leptons.flavour.flavours(fields["flavour"])
             self._check_flavours(fields["flavour"], i)
             parts.append(fields)
             rows.append(np.repeat(np.arange(n), counts))

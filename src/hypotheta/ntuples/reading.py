@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
+import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +14,7 @@ from hypotheta.ntuples.files import Tree, file_uuid, one_a_row, opened, tree_key
 from hypotheta.ntuples.objects import EventReader
 from hypotheta.ntuples.schema import EventProfile, Profile, RunsBranches
 
-__all__ = ["CHUNK", "FileInfo", "file_info", "read_events"]
+__all__ = ["CHUNK", "FileInfo", "file_info", "non_finite", "read_events"]
 
 #: events in memory at a time
 CHUNK = 100_000
@@ -84,6 +85,37 @@ def _of_runs(tree: Tree, names: RunsBranches, bare: FileInfo) -> FileInfo:
         jet_threshold_GeV=bare.jet_threshold_GeV if threshold is None else float(threshold.max()),
         generated=None if events is None else round(float(events.sum())),
     )
+
+
+def non_finite(path: Location, tree: str, branches: Collection[str], *, most: int) -> dict[str, tuple[int, int]]:
+    """Count what is NaN or infinite in the first rows of some branches.
+
+    Args:
+        path: the file.
+        tree: name of the tree.
+        branches: names as profiles give them.
+        most: rows to read of each.
+
+    Returns:
+        Branch → such values and all values, for branches that have any.
+
+    Raises:
+        InputFileError: when the file is damaged.
+        MissingBranchError: when a tree or branch is not there.
+    """
+    found = {}
+    with opened(path) as file:
+        source = Tree.find(file, path, tree)
+        for name in dict.fromkeys(branches):
+            bad = total = 0
+            for start in range(0, min(len(source), most), CHUNK):
+                read = source.read([name], start, min(start + CHUNK, most))[name]
+                values = ak.to_numpy(ak.flatten(read, axis=None))
+                total += len(values)
+                bad += int((~np.isfinite(values)).sum())
+            if bad:
+                found[name] = (bad, total)
+    return found
 
 
 def read_events(

@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from hypotheta.errors import ConfigurationError, closest
@@ -19,6 +21,7 @@ __all__ = [
     "Discriminator",
     "EventProfile",
     "FeatureProfile",
+    "Flags",
     "JetBranches",
     "LeptonBranches",
     "MetBranches",
@@ -136,8 +139,9 @@ class Discriminator(_Strict):
 class _Momentum(_Strict):
     """Four-momenta: ``pt, eta, phi`` with ``mass`` or ``energy``, or ``px, py, pz, energy``.
 
-    Without ``slots`` the branches are jagged. With them each object has scalar branches of its own: ``{}`` in a name
-    stands for the slot, and an object is not there where its ``pt`` (or ``energy``) is one of the profile's sentinels.
+    Without ``slots`` the branches are jagged, or arrays of one size, of which the branch ``count`` says how many places
+    are filled. With slots each object has scalar branches of its own: ``{}`` in a name stands for the slot. An object
+    is not there where its ``pt`` (or ``energy``) is one of the profile's sentinels.
     """
 
     pt: Column | None = None
@@ -149,9 +153,12 @@ class _Momentum(_Strict):
     py: Column | None = None
     pz: Column | None = None
     slots: Slots = ()
+    count: Names | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> "_Momentum":
+        if self.slots and self.count is not None:
+            raise ValueError("count: it is of arrays; objects with slots are not there by the profile's sentinels")
         given = {name for names in _MOMENTA for name in names if getattr(self, name) is not None}
         if given not in [set(names) for names in _MOMENTA] or isinstance(self.pt or self.energy, float):
             raise ValueError(
@@ -169,11 +176,17 @@ class _Momentum(_Strict):
         """Yield the roles of some fields, one a slot where there are slots."""
         for field in fields:
             column = getattr(self, field)
+            column = column.branch if isinstance(column, Flags) else column
             if column is None or isinstance(column, int | float):
                 continue
             for slot in self.slots or (None,):
                 suffix = "" if slot is None else f".{slot}"
                 yield Role(f"{where}.{field}{suffix}", at_slot(column, slot), needed)
+
+    def count_roles(self, where: str) -> Iterator[Role]:
+        """Yield the role of the branch that counts, where there is one."""
+        if self.count is not None:
+            yield Role(f"{where}.count", self.count)
 
 
 def at_slot(names: Iterable[str], slot: str | None) -> tuple[str, ...]:
@@ -199,10 +212,21 @@ class JetBranches(_Momentum):
         return None
 
 
-class LeptonBranches(_Momentum):
-    """One lepton collection; ``flavour`` is 11 (electrons), 13 (muons), or a branch that holds ±11 or ±13."""
+class Flags(_Strict):
+    """A branch that tells electrons from muons by numbers of its own, as ``codes: {0: 11, 1: 13}``."""
 
-    flavour: Literal[11, 13] | Names
+    branch: Names
+    codes: Annotated[Mapping[int, Literal[11, 13]], Field(min_length=1)]
+
+    def flavours(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return 11 or 13 for each number; one without a code stays as it is."""
+        return np.select([values == code for code in self.codes], list(self.codes.values()), values)
+
+
+class LeptonBranches(_Momentum):
+    """One lepton collection; ``flavour`` is 11 (electrons), 13 (muons), or a branch that holds ±11 or ±13, or flags."""
+
+    flavour: Literal[11, 13] | Flags | Names
     charge: Column
 
 
@@ -295,9 +319,9 @@ class Replacement(_Strict):
 class EventProfile(_Strict):
     """A format with objects: jets, leptons, missing momentum.
 
-    ``sentinels`` are the numbers that stand for an object that is not there, where objects have ``slots``. Without
-    ``event_id`` an event's number is a hash of the file's name and the row. A ``weight`` that is named must be there in
-    simulated events, unless a 1 stands behind it; without a name all events count the same.
+    ``sentinels`` are the numbers that stand for an object that is not there. Without ``event_id`` an event's number is
+    a hash of the file's name and the row. A ``weight`` that is named must be there in simulated events, unless a 1
+    stands behind it; without a name all events count the same.
 
     ``weights`` are weight variations by name. ``variations`` are events varied beforehand, by name with ``_up`` and
     ``_down``, as ``jes_up: {branches: {Jet_pt: Jet_pt_jesTotalUp}}``.
@@ -323,6 +347,7 @@ class EventProfile(_Strict):
             branches: the branches of the file, which decide between alternatives.
         """
         yield from self.jets.roles("jets", self.jets.parts)
+        yield from self.jets.count_roles("jets")
         for slot in self.jets.slots or (None,):
             suffix = "" if slot is None else f".{slot}"
             if self.jets.btag:
@@ -333,6 +358,7 @@ class EventProfile(_Strict):
         yield from self.jets.roles("jets", ["hadron_flavour"], needed=False)
         for i, lepton in enumerate(self.leptons):
             yield from lepton.roles(f"leptons.{i}", (*lepton.parts, "charge", "flavour"))
+            yield from lepton.count_roles(f"leptons.{i}")
         yield from self._met_roles(branches)
         yield from weight_roles(self.weight)
         for i, name in enumerate(self.event_id):
@@ -397,15 +423,16 @@ class FeatureProfile(_Strict):
 
     ``sentinels`` are the numbers that stand for a missing value, of all features (a list) or by feature. In a feature
     that the analysis declares optional they are NaN, as NaN itself is; elsewhere they are an error, or the row is
-    dropped. A ``weight`` that is named must be there in simulated rows, unless a 1 stands behind it (``[weight, 1]``);
-    without a name all rows count the same.
+    dropped. Without ``target`` every row of a file belongs to the sample that names the file. A ``weight`` that is
+    named must be there in simulated rows, unless a 1 stands behind it (``[weight, 1]``); without a name all rows count
+    the same.
     """
 
     level: Literal["features"]
     tree: str
     features: Annotated[Mapping[str, Names], Field(min_length=1)]
     parameters: Mapping[str, Names] = Field(default_factory=dict)
-    target: Names
+    target: Names | None = None
     weight: Weight | None = None
     event_id: tuple[str, ...] = ()
     sentinels: tuple[float, ...] | Mapping[str, tuple[float, ...]] = ()
@@ -418,6 +445,10 @@ class FeatureProfile(_Strict):
                 raise ValueError(f"sentinels: there is no feature '{name}'{closest(name, self.features)}")
         return self
 
+    def without_class(self) -> Self:
+        """Return the profile that reads files whose rows have no class, as data."""
+        return self.model_copy(update={"target": None})
+
     def sentinels_of(self, feature: str) -> tuple[float, ...]:
         """Return the numbers that stand for a missing value of a feature."""
         return self.sentinels.get(feature, ()) if isinstance(self.sentinels, Mapping) else self.sentinels
@@ -426,7 +457,8 @@ class FeatureProfile(_Strict):
         """Yield everything that is read from a file."""
         yield from (Role(f"features.{name}", names) for name, names in self.features.items())
         yield from (Role(f"parameters.{name}", names) for name, names in self.parameters.items())
-        yield Role("target", self.target)
+        if self.target is not None:
+            yield Role("target", self.target)
         yield from weight_roles(self.weight)
         yield from (Role(f"event_id.{i}", (name,)) for i, name in enumerate(self.event_id))
 

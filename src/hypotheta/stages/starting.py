@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from hypotheta.catalogue import Location
 from hypotheta.errors import ConfigurationError, OutputError
 from hypotheta.events import Events
-from hypotheta.ntuples import EventProfile, FeatureProfile, Profile, load_profile, read_features
+from hypotheta.ntuples import EventProfile, FeatureProfile, Profile, load_profile
 from hypotheta.stages.files import write_folder
+from hypotheta.stages.flat_inspection import sum_of_rows
 from hypotheta.stages.inspection import Inspection, whole_sum_of_weights
 from hypotheta.stages.roles import FilesOf
 from hypotheta.stages.skeletons import objects as skeleton
+from hypotheta.stages.starting_features import BINS, best_feature, best_of_rows, flat_code, flat_roles
 
 __all__ = ["example_analysis", "starting_analysis"]
 
@@ -28,47 +30,6 @@ _SNAKEFILE = """\
 config.setdefault("analysis", workflow.basedir + "/analysis.yaml")
 workflow.include(__import__("hypotheta.workflow").workflow.SNAKEFILE, overwrite_default_target=True)
 """
-_FLAT_CODE = '''\
-"""Flat ntuples: their columns are the features, nothing is selected or reconstructed here."""
-
-from pydantic import BaseModel, ConfigDict
-
-from hypotheta.catalogue import Location
-from hypotheta.errors import ConfigurationError
-from hypotheta.features import FeatureSpec
-
-# a label, a unit and a range make better plots: FeatureSpec("mjj", "$m_{{jj}}$", "GeV", level="high", range=(0, 500))
-FEATURES = (
-{features}
-)
-
-
-class Cuts(BaseModel):
-    """Nothing to choose."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def jet_threshold(cuts):
-    """Return the lowest jet p_T that the selection asks for: there is no selection."""
-    return 0.0
-
-
-def select(events, cuts):
-    """Refuse: flat ntuples hold no objects."""
-    raise ConfigurationError("these ntuples hold features; there is nothing to select")
-
-
-def features(events):
-    """Refuse: flat ntuples hold the features already."""
-    raise ConfigurationError("these ntuples hold features; there is nothing to reconstruct")
-
-
-def weight_variations(events, cuts):
-    """Return no variations."""
-    return {{}}
-'''
-_BINS = 12
 
 
 def starting_analysis(
@@ -87,23 +48,26 @@ def starting_analysis(
         What the user has to fill in before limits mean something.
 
     Raises:
-        ConfigurationError: there is no signal, no background, or a signal has no hypothesis.
+        ConfigurationError: there is no signal, no background, no event in one of them, or some signals have a
+            hypothesis and others have none.
         OutputError: the folder holds an analysis already.
     """
     if (folder / "analysis.yaml").exists():
         raise OutputError(f"{folder}: there is an analysis already; choose another folder")
     loaded = load_profile(profile)
+    _check(roles, inspections)
+    selection: dict[str, Any]
     if isinstance(loaded, FeatureProfile):
-        roles, shifts, best = _flat_roles(roles, loaded)
-        code = _FLAT_CODE.format(features="\n".join(f'    FeatureSpec("{n}", "{n}"),' for n in loaded.features))
-        selection: dict[str, Any] = {}
+        roles, shifts = flat_roles(roles, inspections, loaded)
+        code, selection = flat_code(inspections, loaded), {}
+        best = best_of_rows(roles, inspections)
     else:
         shifts = {}
         code = resources.files("hypotheta.stages.skeletons").joinpath("objects.py").read_text(encoding="utf-8")
         selection = _selection(inspections, loaded)
         best = _best_of_events(roles, inspections, selection)
-    _check(roles)
-    roles = [_summed(role, loaded) for role in roles]
+    _check_hypotheses(roles)
+    roles = [_summed(role, inspections, loaded) for role in roles]
     files = {
         "analysis.yaml": _analysis_text(folder, roles, selection, best, shifts),
         "samples.yaml": _catalogue_text(folder, roles, profile, sqrt_s),
@@ -111,7 +75,7 @@ def starting_analysis(
         "Snakefile": _SNAKEFILE,
     }
     write_folder(folder, {name: text.encode() for name, text in files.items()})
-    return [entry for role in roles for entry in _open(role, inspections)]
+    return [*_together(roles), *(entry for role in roles for entry in _open(role, inspections))]
 
 
 def example_analysis(folder: Path) -> None:
@@ -128,7 +92,7 @@ def example_analysis(folder: Path) -> None:
     ]
     roles.append(FilesOf("background", "background", "background", (folder / "background.root",), {}, 1.0))
     cuts = {"jet_pt": 25.0, "jet_eta": 2.5, "lepton_pt": 25.0, "lepton_eta": 2.5, "min_jets": 2}
-    edges = np.linspace(0.0, 1200.0, _BINS + 1)
+    edges = np.linspace(0.0, 1200.0, BINS + 1)
     code = resources.files("hypotheta.stages.skeletons").joinpath("objects.py").read_text(encoding="utf-8")
     files = {
         "analysis.yaml": _analysis_text(folder, roles, cuts, ("m_visible", edges.tolist()), {}),
@@ -139,48 +103,27 @@ def example_analysis(folder: Path) -> None:
     write_folder(folder, {name: text.encode() for name, text in files.items()})
 
 
-def _check(roles: Sequence[FilesOf]) -> None:
+def _check(roles: Sequence[FilesOf], inspections: Mapping[Location, Inspection]) -> None:
     for kind in ("signal", "background"):
         if not any(role.kind == kind for role in roles):
             raise ConfigurationError(f"there is no {kind}; say which file it is, --{kind} FILE")
+    for role in roles:
+        if not any(inspections[path].n_events for path in role.files):
+            raise ConfigurationError(f"--{role.kind} {role.files[0]}: there are no events in it; leave it out")
+
+
+def _check_hypotheses(roles: Sequence[FilesOf]) -> None:
     signals = [role for role in roles if role.kind == "signal"]
-    if not all(role.theta for role in signals):
-        role = next(role for role in signals if not role.theta)
+    if len({tuple(sorted(role.theta)) for role in signals}) > 1:
+        bare = next((role for role in signals if not role.theta), None)
         raise ConfigurationError(
-            f"--signal {role.files[0]}: give its hypothesis, as in --signal {role.files[0]}:mass=500"
+            "signals have different parameters; give all the same, as mass=500 and mass=750"
+            + (f" ({bare.name} has none: --signal {bare.files[0]}:mass=500)" if bare is not None else "")
         )
-    if len({tuple(role.theta) for role in signals}) > 1:
-        raise ConfigurationError("signals have different parameters; give all the same, as mass=500 and mass=750")
     names = [role.name for role in roles]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ConfigurationError(f"two samples are called '{twice}'; give one another name, as FILE:name=other")
-
-
-def _flat_roles(
-    roles: Sequence[FilesOf], profile: FeatureProfile
-) -> tuple[list[FilesOf], dict[str, list[float]], tuple[str, list[float]]]:
-    """Give each hypothesis in flat signal files a sample of its own; find shifts and the best single feature."""
-    parts = {path: read_features(path, profile) for role in roles for path in role.files}
-    made: list[FilesOf] = []
-    signal_parameters = [n for n in profile.parameters if n != "jes"]
-    for role in roles:
-        if role.kind != "signal" or role.theta or len(signal_parameters) != 1:
-            made.append(role)
-            continue
-        name = signal_parameters[0]
-        own = [parts[path].theta[name][parts[path].is_signal] for path in role.files]
-        made += [
-            replace(role, name=f"{role.name}_{re.sub(r'[^0-9A-Za-z]+', 'p', f'{v:g}')}", theta={name: float(v)})
-            for v in np.unique(np.concatenate(own))
-        ]
-    shifts: dict[str, list[float]] = {}
-    if "jes" in profile.parameters:
-        seen = np.unique(np.concatenate([p.theta["jes"] for p in parts.values()]))
-        shifts = {"jes": seen.tolist()} if len(seen) > 1 else {}
-    columns = {n: np.concatenate([p.features[n] for p in parts.values()]) for n in profile.features}
-    is_signal = np.concatenate([p.is_signal for p in parts.values()])
-    return made, shifts, _best_feature(columns, is_signal)
 
 
 def _selection(inspections: Mapping[Location, Inspection], profile: EventProfile) -> dict[str, Any]:
@@ -216,7 +159,7 @@ def _best_of_events(
                 tables.append(_features(events, cuts))
                 labels.append(np.full(len(tables[-1]["met"]), role.kind == "signal"))
     columns = {n: np.concatenate([t[n] for t in tables]) for n in (s.name for s in skeleton.FEATURES)}
-    return _best_feature(columns, np.concatenate(labels))
+    return best_feature(columns, np.concatenate(labels))
 
 
 def _features(events: Events, cuts: skeleton.Cuts) -> dict[str, NDArray[Any]]:
@@ -224,41 +167,23 @@ def _features(events: Events, cuts: skeleton.Cuts) -> dict[str, NDArray[Any]]:
     return skeleton.features(selected.events[selected.region_index >= 0])
 
 
-def _best_feature(columns: Mapping[str, NDArray[Any]], is_signal: NDArray[np.bool_]) -> tuple[str, list[float]]:
-    """Return the feature that alone separates best, and bins of about equal numbers of events."""
-
-    def auc(values: NDArray[Any]) -> float:
-        signal, rest = values[is_signal], np.sort(values[~is_signal])
-        if len(signal) == 0 or len(rest) == 0:
-            return 0.5
-        below = (np.searchsorted(rest, signal, "left") + np.searchsorted(rest, signal, "right")) / 2
-        return float(np.mean(below) / len(rest))
-
-    name = max(columns, key=lambda n: abs(auc(columns[n]) - 0.5))
-    values = columns[name]
-    inner = np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1]) if len(values) else np.array([])
-    span = max(float(np.ptp(values)) if len(values) else 0.0, 1.0)
-    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
-    edges = [low - 0.01 * span, *inner.tolist(), high + 0.01 * span]
-    return name, sorted({float(f"{edge:.4g}") for edge in edges})
-
-
-def _summed(role: FilesOf, profile: Profile) -> FilesOf:
+def _summed(role: FilesOf, inspections: Mapping[Location, Inspection], profile: Profile) -> FilesOf:
     """Measure Σw where the user said that the files hold all generated events."""
     if role.sum_of_weights != "file":
         return role
     if isinstance(profile, EventProfile):
         return replace(role, sum_of_weights=whole_sum_of_weights(role.files, profile))
-    total = 0.0
-    for path in role.files:
-        rows = read_features(path, profile, weighted=True)
-        chosen = rows.is_signal == (role.kind == "signal")
-        for name, value in role.theta.items():
-            chosen &= rows.theta[name] == value
-        if "jes" in rows.theta:
-            chosen &= rows.theta["jes"] == 1.0
-        total += float(rows.weight[chosen].sum())
-    return replace(role, sum_of_weights=total)
+    parts = [sum_of_rows(p, profile, inspections[p].n_events, role.kind, role.theta) for p in role.files]
+    return replace(role, sum_of_weights=float(sum(parts)))
+
+
+def _together(roles: Sequence[FilesOf]) -> list[str]:
+    """Say that signals without a parameter are one: it may be that a mass was forgotten."""
+    bare = [role for role in roles if role.kind == "signal" and not role.theta]
+    if len(bare) < 2:
+        return []
+    names = " and ".join(role.name for role in bare)
+    return [f"{names}: nothing, if they are one signal together; else their hypotheses, as in FILE:mass=500"]
 
 
 def _open(role: FilesOf, inspections: Mapping[Location, Inspection]) -> list[str]:
@@ -328,6 +253,7 @@ def _analysis_text(
         down, up = (max((v for v in values if v < 1), default=1.0), min((v for v in values if v > 1), default=1.0))
         systematics[name] = {"parameter": name, "up": up, "down": down}
     name = re.sub(r"\W+", "_", folder.resolve().name, flags=re.ASCII).strip("_") or "mine"
+    kind = "parameterized_" if signals[0].theta else ""
     content = {
         "name": name if name[0].isalpha() else f"a_{name}",
         "title": f"A first look at {folder.resolve().name}",
@@ -341,13 +267,13 @@ def _analysis_text(
         "selection": dict(selection),
         "systematics": systematics,
         "training": {"region": "sr", "folds": 4},
-        "classifiers": {"parameterized_network": {"type": "network"}, "parameterized_bdt": {"type": "bdt"}},
+        "classifiers": {f"{kind}network": {"type": "network"}, f"{kind}bdt": {"type": "bdt"}},
         "observable": {"feature": best[0], "edges": best[1]},
         "binning": {"region": "sr", "background_efficiencies": [0.7, 0.4, 0.2, 0.1, 0.05, 0.02]},
         "significance": {"background_uncertainty": 0.1},
-        "diagnostics": {"replicas": 100, "reference": "parameterized_bdt"},
+        "diagnostics": {"replicas": 100, "reference": f"{kind}bdt"},
         "data": {"source": "asimov"},
-        "limits": {"brazil": "parameterized_network"},
+        "limits": {"brazil": f"{kind}network"},
     }
     head = "# A start, to be changed: every number of the analysis stands here, its code in analysis.py.\n"
     return head + _plain(content)

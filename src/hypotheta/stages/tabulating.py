@@ -196,6 +196,7 @@ def _flat_pieces(
     region = analysis.config.training.region
     simulated = analysis.catalogue[sample].kind != "data"
     optional = analysis.optional_features
+    profile = profile if simulated else profile.without_class()
     for start in range(0, max(n_events, 1), chunk):
         stop = min(start + chunk, n_events)
         columns = read_features(path, profile, optional=optional, start=start, stop=stop, weighted=simulated)
@@ -215,7 +216,7 @@ def _of_sample(analysis: Analysis, sample: str, columns: FeatureColumns) -> Feat
     entry = analysis.catalogue[sample]
     if entry.kind == "data":
         return columns
-    chosen = columns.is_signal == (entry.kind == "signal")
+    chosen = columns.of_class(entry.kind)
     for name, value in entry.theta.items():
         if name in columns.theta:
             chosen &= columns.theta[name] == value
