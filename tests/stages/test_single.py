@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from hypotheta.errors import ConfigurationError
-from hypotheta.ntuples import read_tree
+from hypotheta.ntuples import branches_of, read_tree
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import Analysis
 from hypotheta.stages.diagnose import diagnose
@@ -23,7 +23,7 @@ from hypotheta.stages.limits import limits, read_limits
 from hypotheta.stages.report import report
 from hypotheta.stages.score import score
 from hypotheta.stages.significance import significance
-from hypotheta.stages.store import Store
+from hypotheta.stages.store import Store, score_path
 from hypotheta.stages.templates import templates
 from hypotheta.stages.train import train
 from hypotheta.stages.validity import read_validity, validate
@@ -223,7 +223,8 @@ def test_a_parameter_of_event_kind_is_still_seen(tmp_path):
     train(analysis, "parameterized_bdt")
     score(analysis, "parameterized_bdt")
     store = Store(analysis)
-    assert set(store._scores_of("parameterized_bdt", "xtt_m750")) == {"nominal", "jes_0p95", "jes_1p05"}
+    branches = branches_of(score_path(analysis, "parameterized_bdt"), "xtt_m750")[0]
+    assert set(branches) == {"nominal", "jes_0p95", "jes_1p05"}
     shifted = store.logit("parameterized_bdt", "xtt_m750", "jes_0p95", ThetaPoint({"jes": 0.95}))
     fixed = store.logit("parameterized_bdt", "xtt_m750", "jes_0p95", ThetaPoint({"jes": 1.0}))
     assert not np.array_equal(shifted, fixed)
