@@ -43,7 +43,7 @@ def guessed_profile(path: Location) -> str | None:
         InputFileError: the file is missing or damaged.
     """
     nearest = matches(path)[0]
-    head = f"# A guess from the names in {str(path).rpartition("/")[2]}, no more: look through every line."
+    head = f"# A guess from the names in {str(path).rpartition('/')[2]}, no more: look through every line."
     if nearest.nearness[0] == 1 and not nearest.has_tree and nearest.tree_there is not None:
         return f"{head}\nextends: {nearest.name}\ntree: {nearest.tree_there}\n"
     with opened(path) as file:
