@@ -85,3 +85,25 @@ def test_profiles_hold_what_the_installed_plugin_knows(name, tmp_path):
 def test_unknown_profiles_are_named():
     with pytest.raises(ConfigurationError, match="there is no workflow profile 'slum'; did you mean 'slurm'"):
         profile("slum")
+
+
+@pytest.mark.parametrize(
+    ("catalogue", "line"),
+    [
+        ("sqrt_s_TeV: 14\nsample: {}\n", r"hypotheta: .*samples\.yaml: .*"),
+        (
+            "sqrt_s_TeV: 14\nprocesses: {xtt: {label: X}}\nsamples: {s: {process: xtt, kind: signal, "
+            "theta: {mass: 1000}, cross_section_pb: 1, files: ['none_*.root']}}\n",
+            r"hypotheta: .*none_\*\.root: no file matches this pattern of sample 's'; check it, or the folder",
+        ),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line(tmp_path, catalogue, line):
+    (tmp_path / "samples.yaml").write_text(catalogue)
+    changes = {"extends": str(ROOT / "analysis/ttbar/quick.yaml"), "code": str(ROOT / "analysis/ttbar/analysis.py")}
+    (tmp_path / "analysis.yaml").write_text(yaml.safe_dump({**changes, "catalogue": "samples.yaml"}))
+    command = [sys.executable, "-m", "snakemake", "-n", "-s", SNAKEFILE, "--directory", str(tmp_path)]
+    command += ["--config", f"analysis={tmp_path / 'analysis.yaml'}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert re.fullmatch(line, done.stderr.strip())
