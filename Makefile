@@ -4,7 +4,7 @@ CORES ?= 2
 EVENTS ?= 1
 OUT ?=
 BIN := .venv/bin
-DEV := workflow,onnx,hepdata,cabinetry,corrections,dashboard,postgresql,docs,dev
+DEV := workflow,slurm,onnx,hepdata,cabinetry,corrections,dashboard,postgresql,docs,dev
 export MPLCONFIGDIR ?= $(CURDIR)/.venv/matplotlib
 # glibc gives freed memory back at once; a training takes and frees the same megabytes at every step (twice as fast)
 export MALLOC_TRIM_THRESHOLD_ ?= 4000000000

@@ -88,6 +88,19 @@ def test_a_number_that_changed_is_named(path):
     assert np.array_equal(read_tree(path, "events", ["flag"])["flag"], COLUMNS["flag"])
 
 
+@pytest.mark.parametrize(
+    ("rows", "match"), [(0, "has lost its rows"), (499, "500 of 499 rows"), (2**40, "500 of 1099511627776 rows")]
+)
+def test_rows_that_were_lost_or_come_from_nowhere_are_missed(path, rows, match):
+    content = path.read_bytes()
+    number = (500).to_bytes(8, "big")
+    first = content.index(number)  # the number of rows of the first tree; its branches have their own
+    path.write_bytes(content[:first] + rows.to_bytes(8, "big") + content[first + 8 :])
+    for read in (read_tree, lambda *args: list(read_pieces(*args))):
+        with pytest.raises(InputFileError, match=match):
+            read(path, "events")
+
+
 def test_a_branch_that_was_renamed_is_missed(path):
     content = path.read_bytes()
     path.write_bytes(content.replace(b"\x04flag", b"\x04flug"))

@@ -196,7 +196,10 @@ class Tree:
             branches = frozenset([*source.keys(full_paths=False), *source.keys()])
         for branch in checksums.keys() - branches:
             raise _broken(path, f"tree '{name}' has lost its branch '{branch}'")
-        return cls(path, name, source, branches, checksums)
+        found = cls(path, name, source, branches, checksums)
+        if len(found) == 0 and any(any(sums) for sums in checksums.values()):
+            raise _broken(path, f"tree '{name}' has lost its rows")
+        return found
 
     def __len__(self) -> int:
         return int(self.source.num_entries)
@@ -247,6 +250,9 @@ class Tree:
         branch, index = (name, None) if name in self.branches else branch_of(name)
         with readable(self.path):
             values = self.source[branch].array(entry_start=start, entry_stop=stop, array_cache=None)
+            rows = max((len(self) if stop is None else min(stop, len(self))) - start, 0)
+            if len(values) != rows:
+                raise _broken(self.path, f"branch '{branch}' of tree '{self.name}' has {len(values)} of {rows} rows")
             self._compare(name, branch, values, start)
         if index is None:
             return values
