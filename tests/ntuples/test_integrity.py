@@ -89,7 +89,7 @@ def test_a_number_that_changed_is_named(path):
 
 
 @pytest.mark.parametrize(
-    ("rows", "match"), [(0, "has lost its rows"), (499, "500 of 499 rows"), (2**40, "500 of 1099511627776 rows")]
+    ("rows", "match"), [(0, "has lost its rows"), (499, "500 of 499 rows|not as it was"), (2**40, r"500 of 1\d+ rows")]
 )
 def test_rows_that_were_lost_or_come_from_nowhere_are_missed(path, rows, match):
     content = path.read_bytes()
