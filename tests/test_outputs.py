@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,6 +96,32 @@ def test_nothing_breaks_and_nothing_is_removed_without_locks(tmp_path, monkeypat
     write_folder(tmp_path / "folder", {"a": b"b"})
     assert read_tree(tmp_path / "a.root", "t")["x"].tolist() == [1, 1, 1]
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_where_a_lock_keeps_all_others_out_there_is_none(tmp_path, monkeypatch):
+    """As on SMB, where flock is mandatory: writing through another handle fails."""
+    locked = set()
+
+    def flock(handle, operation):
+        inode = os.fstat(handle).st_ino
+        locked.discard(inode) if operation == fcntl.LOCK_UN else locked.add(inode)
+
+    opened = Path.open
+
+    def guarded(self, *args, **options):
+        if self.stat().st_ino in locked:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(self, *args, **options)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    monkeypatch.setattr(Path, "open", guarded)
+    with temporary_file(tmp_path / "a.txt") as temporary:
+        assert not locked
+        with temporary_file(tmp_path / "a.txt"):
+            assert temporary.exists()  # nobody can know whether its writer lives
+        monkeypatch.undo()
+        temporary.write_text("a")
+    assert not any(tmp_path.iterdir())
 
 
 def test_the_permissions_are_those_of_any_new_file(tmp_path):

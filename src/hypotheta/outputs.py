@@ -1,11 +1,11 @@
 """Outputs that appear whole or not at all, and what dead writers left of them.
 
 Which one do I use? `replacing` for a file, `temporary_folder` to make many beside it; `temporary_file` where the caller
-tells its own errors and puts the file in its place.
+tells its own errors and puts the file in its place. `alone` around a file that is read, changed and written.
 
 A writer holds a lock on its temporary until it is done; the kernel lets go of it however the process ends. Whoever
 writes the same output next removes temporaries whose lock can be had: their owner is dead. Where a file system has no
-locks nothing is removed.
+locks, or one keeps all others out, nothing is removed.
 """
 
 import contextlib
@@ -19,7 +19,19 @@ from pathlib import Path
 
 from hypotheta.errors import HypothetaError, OutputError
 
-__all__ = ["replacing", "temporary_file", "temporary_folder"]
+__all__ = ["alone", "replacing", "temporary_file", "temporary_folder"]
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until nobody else is in this block for a folder: what is read there may be written back changed."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):  # a network disk without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager
@@ -81,6 +93,8 @@ def _made(path: Path, make: Callable[[Path], None]) -> tuple[Path, int]:
         except FileNotFoundError:
             continue
         if _locked(handle) is not False and _is_at(handle, temporary):
+            if not _open_to_others(temporary):
+                fcntl.flock(handle, fcntl.LOCK_UN)
             return temporary, handle
         os.close(handle)
 
@@ -98,7 +112,7 @@ def _sweep(path: Path) -> None:
 def _remove_if_dead(temporary: Path) -> None:
     handle = os.open(temporary, _flags(temporary))
     try:
-        if _locked(handle) and _is_at(handle, temporary):
+        if _locked(handle) and _is_at(handle, temporary) and _open_to_others(temporary):
             if temporary.is_dir():
                 shutil.rmtree(temporary, ignore_errors=True)
             else:
@@ -120,6 +134,19 @@ def _locked(handle: int) -> bool | None:
         return False
     except OSError:  # ENOLCK, ENOTSUP, … of a network disk
         return None
+    return True
+
+
+def _open_to_others(temporary: Path) -> bool:
+    """Tell whether a locked file can be written through another handle, which SMB forbids (flock(2))."""
+    if temporary.is_dir():
+        return True
+    try:
+        with temporary.open("r+b") as other:
+            other.write(b"x")
+            other.truncate(0)
+    except PermissionError:
+        return False
     return True
 
 

@@ -137,3 +137,15 @@ def test_pieces_do_not_matter_and_gaps_have_no_checksum():
     assert parts.add("x", values[3:], 3) == expected
     assert parts.add("x", values[3:], 4) is None
     assert parts.add("x", values, 0) == expected
+
+
+def test_a_file_that_tools_made_of_others_has_no_checksums(path):
+    """As hadd does: the texts are carried along, the rows are more, and a branch may be left out."""
+    with opened(path) as file:
+        text = str(file["metadata"])
+    merged = path.with_name("merged.root")
+    with uproot.recreate(merged) as file:
+        file["events"] = {name: np.tile(COLUMNS[name], 2) for name in ("noise", "flag")}
+        file["metadata"] = text
+    assert np.array_equal(read_tree(merged, "events")["noise"], np.tile(COLUMNS["noise"], 2))
+    assert read_metadata(merged) == TEXTS

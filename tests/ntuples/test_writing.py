@@ -15,6 +15,7 @@ from hypotheta.ntuples import (
     read_trees,
     tree_names,
     write_root,
+    writing_root,
 )
 
 
@@ -124,6 +125,23 @@ def test_pieces_are_the_tree(tmp_path):
         assert np.array_equal(np.concatenate([piece[name] for piece in pieces]), columns[name])
     with pytest.raises(MissingBranchError, match="no branch 'y'"):
         next(read_pieces(tmp_path / "a.root", "t", ["y"]))
+
+
+def test_later_pieces_are_of_the_type_of_the_first(tmp_path):
+    path = tmp_path / "a.root"
+    with writing_root(path) as out:
+        out.extend("t", {"x": np.ones(3, dtype=np.int64), "y": np.zeros(3)})
+        out.extend("t", {"x": np.full(2, 7.0), "y": np.array([1, 2])})
+    read = read_tree(path, "t")
+    assert read["x"].tolist() == [1, 1, 1, 7, 7]
+    assert (read["x"].dtype, read["y"].dtype) == (np.int64, np.float64)
+
+
+def test_numbers_that_a_type_cannot_hold_are_refused(tmp_path):
+    with writing_root(tmp_path / "a.root") as out:
+        out.extend("t", {"x": np.ones(3, dtype=np.int64)})
+        with pytest.raises(InvalidEventsError, match="tree 't': 'x' began as int64 and goes on as float64, with other"):
+            out.extend("t", {"x": np.array([0.95])})
 
 
 def test_rows_are_read_from_the_parts_that_hold_them(tmp_path):

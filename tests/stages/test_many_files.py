@@ -9,6 +9,7 @@ import json
 import shutil
 import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -254,6 +255,14 @@ def test_files_of_a_manifest_are_compared_with_it(make, tmp_path):
         features(make(), SAMPLE)
     manifest.write_text("[1, 2]")  # of somebody else
     features_of_file(make(), SAMPLE, 0)
+
+
+def test_many_files_are_forgotten_at_once(tmp_path):
+    names = [f"{i}.root" for i in range(40)]
+    (tmp_path / "manifest.json").write_text(json.dumps({"files": {name: {} for name in [*names, "left.root"]}}))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(forget, [tmp_path / name for name in names]))
+    assert json.loads((tmp_path / "manifest.json").read_text())["files"].keys() == {"left.root"}
 
 
 def test_copies_of_a_file_are_refused(make, tmp_path):

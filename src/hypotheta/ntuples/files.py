@@ -405,4 +405,4 @@ def _texts(file: Any, path: Location) -> tuple[dict[str, str], dict[str, dict[st
         if file.classnames(recursive=False, cycle=False).get(METADATA) != "TObjString":
             return {}, {}
         text = str(file[METADATA])
-        return unsealed(text) if text.startswith("{") else ({}, {})
+        return unsealed(text, file_uuid(file)) if text.startswith("{") else ({}, {})

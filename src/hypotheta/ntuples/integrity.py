@@ -67,14 +67,18 @@ def _bytes(values: NDArray[Any]) -> memoryview:
     return np.ascontiguousarray(little).view(np.uint8).data
 
 
-def sealed(texts: Mapping[str, str], trees: Mapping[str, ColumnSums]) -> str:
-    """Return texts as JSON, with the checksums of columns and of the texts themselves."""
-    sums = {"texts": _of_texts(texts), "columns": {name: columns.to_dict() for name, columns in trees.items()}}
+def sealed(texts: Mapping[str, str], trees: Mapping[str, ColumnSums], uuid: str = "") -> str:
+    """Return texts as JSON, with the checksums of columns and of the texts themselves, for the file of this UUID."""
+    columns = {name: columns.to_dict() for name, columns in trees.items()}
+    sums = {"texts": _of_texts(texts), "columns": columns, "file": uuid}
     return json.dumps({**texts, _KEY: json.dumps(sums)}, sort_keys=True)
 
 
-def unsealed(text: str) -> tuple[dict[str, str], dict[str, dict[str, list[int]]]]:
+def unsealed(text: str, uuid: str = "") -> tuple[dict[str, str], dict[str, dict[str, list[int]]]]:
     """Return the texts, and tree → column → checksums; none of these where the writer left none.
+
+    Tools that merge or thin files carry the texts along into a file whose trees are others. It has another UUID, and
+    the checksums say nothing of it.
 
     Raises:
         ValueError: the text is not what was written.
@@ -86,7 +90,7 @@ def unsealed(text: str) -> tuple[dict[str, str], dict[str, dict[str, list[int]]]
     if sums["texts"] != _of_texts(content):
         message = "the checksum of its metadata differs"
         raise ValueError(message)
-    return content, sums["columns"]
+    return content, sums["columns"] if sums.get("file") == uuid else {}
 
 
 def _of_texts(texts: Mapping[str, str]) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import uproot
 
 from hypotheta.errors import InvalidEventsError, OutputError
-from hypotheta.ntuples.files import METADATA
+from hypotheta.ntuples.files import METADATA, file_uuid
 from hypotheta.ntuples.integrity import ColumnSums, sealed
 from hypotheta.outputs import temporary_file
 
@@ -33,25 +33,28 @@ class RootWriter:
         self._path = path
         self._file = file
         self._trees: dict[str, Any] = {}
+        self._types: dict[str, dict[str, Any]] = {}
         self._rows: dict[str, int] = {}
         self._sums: dict[str, ColumnSums] = {}
         self._texts: dict[str, str] = {}
 
     def extend(self, tree: str, columns: Mapping[str, Any]) -> None:
-        """Add rows to a tree; the first ones decide on its columns and their types.
+        """Add rows to a tree; the first ones decide on its columns and their types, to which later ones are cast.
 
         Args:
             tree: its name.
             columns: column → array, as `write_root` takes them; no rows are allowed.
 
         Raises:
-            InvalidEventsError: when the columns have different lengths.
+            InvalidEventsError: when the columns have different lengths, or one has numbers that its type cannot hold.
             OutputError: when the disk is full.
         """
         prepared = _collections(tree, columns)
+        types = self._types.setdefault(tree, {key: _type(values) for key, values in prepared.items()})
+        prepared = {key: _cast(values, types.get(key), f"tree '{tree}': '{key}'") for key, values in prepared.items()}
         with _told(self._path):
             if tree not in self._trees:
-                self._trees[tree] = self._file.mktree(tree, {key: _type(values) for key, values in prepared.items()})
+                self._trees[tree] = self._file.mktree(tree, types)
                 self._sums[tree] = ColumnSums()
             for rows in _baskets(prepared):
                 self._trees[tree].extend(rows)
@@ -67,7 +70,7 @@ class RootWriter:
     def finish(self) -> None:
         """Write the texts, and the checksums of what the trees hold."""
         with _told(self._path):
-            self._file[METADATA] = sealed(self._texts, self._sums)
+            self._file[METADATA] = sealed(self._texts, self._sums, file_uuid(self._file))
 
 
 @contextlib.contextmanager
@@ -137,6 +140,19 @@ def write_root(
 
 def _type(values: Any) -> Any:
     return values.type.content if isinstance(values, ak.Array) else values.dtype
+
+
+def _cast(values: Any, wanted: Any, where: str) -> Any:
+    """Return a column in the type that its branch has, which uproot would give it in silence."""
+    if wanted is None or _type(values) == wanted:
+        return values
+    cast = None if isinstance(values, ak.Array) else values.astype(wanted)
+    if cast is None or not np.array_equal(cast, values, equal_nan=values.dtype.kind == "f"):
+        raise InvalidEventsError(
+            f"{where} began as {wanted} and goes on as {_type(values)}, with other values; give it one type from the "
+            "first rows on"
+        )
+    return cast
 
 
 def _branches(columns: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

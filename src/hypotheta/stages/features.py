@@ -335,7 +335,7 @@ def _columns(tables: list[FeatureTable], index: NDArray[np.int8]) -> dict[str, A
     columns |= {"weight": table.weight, "region": table.region, "event_id": table.event_id}
     columns["variation"] = np.repeat(index, [len(t) for t in tables])
     for name, (up, down) in table.factors.items():
-        columns[f"factor_{name}_up"] = up
+        columns[f"factor_{name}_up"] = np.asarray(up, dtype=np.float64)  # an analysis may return whole numbers
         if "__" not in name:  # a member of many has one side only
-            columns[f"factor_{name}_down"] = down
+            columns[f"factor_{name}_down"] = np.asarray(down, dtype=np.float64)
     return columns

@@ -13,6 +13,7 @@ from hypotheta.catalogue import Catalogue, Location
 from hypotheta.checksums import Checksum
 from hypotheta.errors import ConfigurationError, InputFileError
 from hypotheta.ntuples import file_pieces
+from hypotheta.outputs import alone
 from hypotheta.stages.files import read_json, write_json
 
 __all__ = ["MANIFEST", "Promise", "check_unchanged", "forget", "promises"]
@@ -87,14 +88,16 @@ def check_unchanged(path: Location, promise: Promise) -> None:
     if found != promise.checksum:
         raise InputFileError(
             f"{path}: it is not the file that {promise.by} tells of (its checksum is {found}, not {promise.checksum}): "
-            "bytes were lost or changed; copy it again, or correct the checksum where the file was made anew"
+            "bytes were lost or changed; copy it again, or correct or remove the checksum where the file was made anew"
         )
 
 
 def forget(path: Path) -> None:
     """Take a file that was made anew off the manifest beside it."""
     manifest = path.parent / MANIFEST
-    if manifest.is_file():
+    if not manifest.is_file():
+        return
+    with alone(path.parent):
         content = read_json(manifest)
         files = _files_of(content)
         if path.name in files:
