@@ -26,8 +26,8 @@ _MEDIAN_RANGE = (0.5, 5000.0)
 _JETS_THAT_TELL = 20
 #: a jet is the electron that makes so much of its pt; with less the electron is a part of the jet
 _ELECTRON_OF_JET = 0.5
-#: a muon leaves a few GeV in a calorimeter, so that a jet around it is something else, a b jet; one that has hardly more
-#: pt than the muon may be what that radiated
+#: a muon leaves a few GeV in a calorimeter, so that a jet around it is something else, a b jet; one with hardly more pt
+#: than the muon may be what that radiated
 _MUON_OF_JET = 0.8
 _LENGTHS = ("pt", "mass", "energy", "px", "py", "pz")
 
