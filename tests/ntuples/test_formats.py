@@ -265,33 +265,54 @@ def test_a_tagger_of_probabilities(tmp_path, events):
     assert not flat(read.jets.btag)[0]
 
 
-@pytest.mark.parametrize(
-    ("pt", "flavour", "jets_left_out", "lepton_counts"),
-    [
-        (40.0, 13, [1], True),  # the second jet is this muon
-        (40.0, 11, [1], True),
-        (5.0, 13, [], True),  # a muon in a b jet, whose calorimeter energy is still there
-        (5.0, 11, [], False),  # an electron in a jet is counted with it
-    ],
-)
-def test_a_soft_term_recoils_against_everything_once(tmp_path, events, pt, flavour, jets_left_out, lepton_counts):
-    one = events[:1]
-    jets = {"pt": [[50.0, 30.0, 20.0]], "eta": [[0.0, 1.0, 0.0]], "phi": [[0.0, 1.5, 3.1]], "mass": [[5.0, 3.0, 2.0]]}
-    muon = {"pt": [[pt]], "eta": [[1.1]], "phi": [[1.4]], "mass": [[0.1]], "charge": [[1]]}  # within the second jet
-    columns = {k: v[:1] for k, v in nanoaod(one).items() if not k.startswith(("Jet", "Electron", "Muon"))}
-    columns |= {f"Jet_{name}": ak.Array(values) for name, values in jets.items()}
-    columns |= {"Jet_btag": ak.Array([[0, 0, 0]]), "soft_x": np.array([3.0]), "soft_y": np.array([-4.0])}
-    columns |= {f"Muon_{name}": ak.Array(values) for name, values in muon.items()}
-    write_root(tmp_path / "a.root", {"Events": columns})
-    (tmp_path / "mine.yaml").write_text(
+def recoil(folder, events, jets, leptons, flavour):
+    """Return the missing momentum next to a soft term of (3, -4) GeV; jets and leptons are (pt, eta, phi)."""
+    columns = {k: v[:1] for k, v in nanoaod(events[:1]).items() if not k.startswith(("Jet", "Electron", "Muon"))}
+    columns |= {"soft_x": np.array([3.0]), "soft_y": np.array([-4.0])}
+    further = {"Jet": {"mass": 1.0, "btag": 0.0}, "Muon": {"mass": 0.1, "charge": 1.0}}
+    for (prefix, values), found in zip(further.items(), (jets, leptons), strict=True):
+        parts = dict(zip(("pt", "eta", "phi"), np.reshape(found, (-1, 3)).T, strict=True))
+        parts |= {name: np.full(len(found), value) for name, value in values.items()}
+        columns |= {f"{prefix}_{name}": ak.Array([part]) for name, part in parts.items()}
+    write_root(folder / "a.root", {"Events": columns})
+    (folder / "mine.yaml").write_text(
         "extends: nanoaod\nmet: [{px: soft_x, py: soft_y, recoil_radius: 0.4}]\nleptons:\n"
         f"  - {{flavour: {flavour}, "
         "pt: Muon_pt, eta: Muon_eta, phi: Muon_phi, mass: Muon_mass, charge: Muon_charge}\n"
     )
-    (read,) = read_events(tmp_path / "a.root", load_profile("mine.yaml", tmp_path))
-    momenta = [p for i, p in enumerate([(50.0, 0.0), (30.0, 1.5), (20.0, 3.1)]) if i not in jets_left_out]
-    momenta += [(pt, 1.4)] if lepton_counts else []
-    x = 3.0 - sum(p * np.cos(phi) for p, phi in momenta)
-    y = -4.0 - sum(p * np.sin(phi) for p, phi in momenta)
-    assert ak.to_list(read.met.pt) == pytest.approx([np.hypot(x, y)])
-    assert ak.to_list(read.met.phi) == pytest.approx([np.arctan2(y, x)])
+    (read,) = read_events(folder / "a.root", load_profile("mine.yaml", folder))
+    return read.met[0]
+
+
+@pytest.mark.parametrize(
+    ("flavour", "jets", "leptons", "jets_left_out", "leptons_left_out"),
+    [
+        (13, [30], [(40, 0.1)], [0], []),  # what the muon radiated
+        (13, [45], [(25, 0.1)], [], []),  # a muon in a b jet: calorimeters hardly see it
+        (13, [30], [(5, 0.1)], [], []),
+        (11, [30], [(40, 0.1)], [0], []),
+        (11, [45], [(25, 0.1)], [0], []),
+        (11, [30], [(5, 0.1)], [], [0]),  # an electron in a jet is counted with it
+        (11, [31, 100], [(30, 0.01)], [0], []),  # its own jet, and another that is near
+        (11, [100, 31], [(30, 0.37)], [1], []),
+        (11, [31, 40], [(30, 0.01)], [0], []),  # it takes the place of one jet only
+        (11, [50], [(30, 0.1), (10, 0.2)], [0], []),  # the jet in which the second lies is not there
+        (11, [50], [(20, 0.1), (20, 0.2)], [], [0, 1]),
+        (11, [50], [(30, 0.5)], [], []),
+        (11, [], [(30, 0.5)], [], []),
+        (11, [50], [], [], []),
+    ],
+)
+def test_a_soft_term_recoils_against_everything_once(
+    tmp_path, events, flavour, jets, leptons, jets_left_out, leptons_left_out
+):
+    # jets lie at ΔR = 0 and 0.38 from the first, leptons along that line; two more are far from all of them
+    all_jets = [(pt, 1.0, phi) for pt, phi in zip(jets, (3.0, 3.38), strict=False)] + [(50, 0, 0), (20, 0, 1)]
+    all_leptons = [(pt, 1.0, (3.0 + phi + np.pi) % (2 * np.pi) - np.pi) for pt, phi in leptons]
+    met = recoil(tmp_path, events, all_jets, all_leptons, flavour)
+    momenta = [one for i, one in enumerate(all_jets) if i not in jets_left_out]
+    momenta += [one for i, one in enumerate(all_leptons) if i not in leptons_left_out]
+    x = 3.0 - sum(pt * np.cos(phi) for pt, _, phi in momenta)
+    y = -4.0 - sum(pt * np.sin(phi) for pt, _, phi in momenta)
+    assert met.pt == pytest.approx(np.hypot(x, y), rel=1e-6)
+    assert met.phi == pytest.approx(np.arctan2(y, x), rel=1e-6)

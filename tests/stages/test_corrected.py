@@ -99,7 +99,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def load(folder, systematics, *, corrections=None, skim="", normalisations=None, **samples):
+def load(folder, systematics, *, corrections=None, skim="", normalisations=None, uncertainty=0.0, **samples):
     """Return an analysis of one signal and one background without classifiers."""
     varied = {"files_up": ["xtt_m1000_up.root"], "files_down": ["xtt_m1000_up.root"]}
     background = {
@@ -114,7 +114,7 @@ def load(folder, systematics, *, corrections=None, skim="", normalisations=None,
     catalogue = {
         "sqrt_s_TeV": 14,
         "profile": "mine.yaml",
-        "processes": {"xtt": {"label": "X"}, "ttbar": {"label": "tt"}},
+        "processes": {"xtt": {"label": "X"}, "ttbar": {"label": "tt", "cross_section_uncertainty": uncertainty}},
         "samples": {"signal": signal, "ttbar": background, **samples},
         "normalisations": normalisations or {},
     }
@@ -495,6 +495,25 @@ def test_names_that_are_taken(folder):
     factor = {"type": "scale_factor", "of": "leptons", "file": "c.json", "name": "lepton", "inputs": {"ValType": "sf"}}
     with pytest.raises(ConfigurationError, match="two weight variations called 'btag'; rename the correction"):
         features(load(folder, {}, corrections={"btag": factor}), "ttbar")
+
+
+@pytest.mark.parametrize(
+    ("systematics", "words"),
+    [
+        (("pdf", "pdf_1"), r"systematics\.pdf_1: 'pdf_1' is the nuisance parameter of systematics\.pdf, too; choose"),
+        (("luminosity",), r"systematics\.luminosity: 'luminosity' is the .* of luminosity_uncertainty, too"),
+        (("ttbar_cross_section",), "'ttbar_cross_section' is .* the cross_section_uncertainty of process 'ttbar', too"),
+        (("mu",), "'mu' is the nuisance parameter of the signal strength, too; choose another name"),
+    ],
+)
+def test_two_nuisances_of_one_name_are_refused(folder, systematics, words):
+    every = {name: {"weight": "isr"} for name in systematics}
+    if "pdf" in every:
+        every["pdf"] = {"weight": "pdf", "combine": "hessian", "eigenvectors": 2}
+    with pytest.raises(ConfigurationError, match=words):
+        load(folder, every, uncertainty=0.05)
+    free = {"pdf_3": {"weight": "isr"}, "ttbar_cross_section": {"weight": "isr"}}  # no uncertainty in the catalogue
+    load(folder, {"pdf": {"weight": "pdf", "combine": "hessian", "eigenvectors": 2}, **free})
 
 
 def test_another_file_of_corrections_is_another_analysis(folder):

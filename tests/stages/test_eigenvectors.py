@@ -74,6 +74,30 @@ def test_one_nuisance_moves_the_signal_region_and_tells_what_it_leaves_out():
     assert f"systematic 'pdf': with its 1 eigenvectors σ(μ) is about {less:.1%} smaller than with" in finding.message
 
 
+def test_with_more_members_than_bins_the_covariance_of_the_sum_is_kept():
+    shifts = {key: np.random.default_rng(i).normal(size=(5, len(NOMINAL[key]))) for i, key in enumerate(NOMINAL)}
+    members = {key: [np.zeros(len(own[0])), *own] for key, own in shifts.items()}
+    templates = {TemplateKey(THETA, *key): template(NOMINAL[key]) for key in NOMINAL}
+    for key, own in members.items():
+        varied = {TemplateKey(THETA, *key, f"pdf__{i}"): template(NOMINAL[key] + one) for i, one in enumerate(own)}
+        templates |= varied
+    found, findings = with_eigenvectors(TemplateSet(templates), systematics(5), "x")
+    assert findings == ()
+    kept = {key: np.stack([shift(found, f"pdf_{i}", *key) for i in range(1, 6)]) for key in NOMINAL}
+    background = np.concatenate([NOMINAL[region, "tt"] for region in ("sr", "cr")])
+    signal = np.concatenate([NOMINAL[region, "x"] for region in ("sr", "cr")])
+    mu = 2.0 / np.sqrt((signal**2 / background).sum())
+
+    def covariance(of, tt, x):
+        every = np.concatenate([tt * of[region, "tt"] + x * of[region, "x"] for region in ("sr", "cr")], axis=1)
+        return every.T @ every
+
+    assert covariance(kept, 1.0, mu) == pytest.approx(covariance(shifts, 1.0, mu))  # three bins, three nuisances
+    assert not np.any([kept[key][3:] for key in NOMINAL if len(NOMINAL[key]) == 2])
+    for alone in ((1.0, 0.0), (0.0, 1.0)):
+        assert np.trace(covariance(kept, *alone)) < 0.99 * np.trace(covariance(shifts, *alone))
+
+
 def test_processes_without_members_stay_and_others_must_agree():
     only = TemplateSet({k: t for k, t in filled().templates.items() if k.sample == "tt" or k.variation == "nominal"})
     found, _ = with_eigenvectors(only, systematics(2), "x")

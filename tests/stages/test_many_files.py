@@ -298,7 +298,7 @@ def test_events_that_are_read_twice_are_told(make, tmp_path, caplog):
     n = len(store.table(SAMPLE))
     (message,) = caplog.messages
     assert f"sample '{SAMPLE}': " in message
-    assert f" of {n} selected events have the run, luminosity block and number of another (first: row " in message
+    assert f" of {n} selected events have the number (event_id in the profile) of another (first: row " in message
     assert "of them its features, too: they are read twice; look for files that overlap" in message
     (section,) = repeated_sections(store.simulated())
     found = repeated(store.table(SAMPLE))
@@ -325,28 +325,60 @@ def test_a_production_that_numbers_its_jobs_alike_is_told_as_such(make, tmp_path
     assert not caplog.records
 
 
+def changed(analysis, **changes):
+    """Return the analysis with another catalogue."""
+    return replace(analysis, catalogue=analysis.catalogue.model_copy(update=changes))
+
+
+def with_data(analysis, name, file):
+    """Add a sample of data."""
+    more = analysis.catalogue[SAMPLE].model_copy(update={"files": (file,)})
+    return changed(analysis, samples={**analysis.catalogue.samples, name: more})
+
+
 def test_data_that_count_twice_are_refused(make, tmp_path):
     repeat(tmp_path, lambda _: {})
     twice = make(files=["top_*.root", "again.root"], kind="data")
     features(twice, SAMPLE)
-    with pytest.raises(InputFileError, match=r"selected events of data have the run, .* would count twice; remove"):
+    with pytest.raises(InputFileError, match=r"\d+ selected events of data have the number .* count twice; remove"):
         Store(twice).table(SAMPLE)
-    once = make(kind="data")
-    again = once.catalogue[SAMPLE].model_copy(update={"files": ("again.root",)})
-    samples = {**once.catalogue.samples, "muons": again}
-    both = replace(once, catalogue=once.catalogue.model_copy(update={"samples": samples}))
+    both = with_data(make(kind="data"), "muons", "again.root")
     features(both, SAMPLE)
     features(both, "muons")
     Store(both).table("muons")
     store = Store(both)
     store.table(SAMPLE)
-    with pytest.raises(InputFileError, match=rf"samples '{SAMPLE}' and 'muons' share \d+ selected events of data"):
+    match = rf"samples '{SAMPLE}' and 'muons' share the number \(event_id .*\) of \d+ selected events of data, and"
+    with pytest.raises(InputFileError, match=match):
         store.table("muons")
+    with pytest.raises(InputFileError, match=match):
+        store.events("muons")  # the observable only
     (tmp_path / "rows.yaml").write_text("extends: nanoaod\nevent_id: []\n")
-    rows = replace(twice, catalogue=twice.catalogue.model_copy(update={"profile": "rows.yaml"}))
+    rows = changed(twice, profile="rows.yaml")
     features(rows, SAMPLE)
     assert len(Store(rows).table(SAMPLE)) > 100
     assert not list(Store(rows).simulated())
+
+
+def test_data_of_two_runs_with_the_same_numbers_are_told(make, tmp_path, caplog):
+    (tmp_path / "number.yaml").write_text("extends: nanoaod\nevent_id: [event]\n")
+    repeat(tmp_path, lambda events: {"run": events["run"] + 1, "Jet_pt": 1.1 * events["Jet_pt"]})
+    one = changed(make(files=["top_*.root", "again.root"], kind="data"), profile="number.yaml")
+    features(one, SAMPLE)
+    table = Store(one).table(SAMPLE)
+    number = len(table) - len(np.unique(table.event_id))
+    assert number > 100
+    own, but = "number (event_id in the profile)", "but not the features: runs or jobs that are numbered alike"
+    told = f"sample '{SAMPLE}': {number} selected events of data have the {own} of another"
+    assert caplog.messages == [f"{told}, {but}"]
+    caplog.clear()
+    two = with_data(changed(make(kind="data"), profile="number.yaml"), "muons", "again.root")
+    store = Store(two)
+    for name in (SAMPLE, "muons"):
+        features(two, name)
+        assert len(store.table(name)) > 100
+    told = f"samples '{SAMPLE}' and 'muons' share the {own} of {number} selected events of data"
+    assert caplog.messages == [f"{told}, {but}"]
 
 
 def test_data_left_out_is_said_loudly(make, tmp_path, caplog):

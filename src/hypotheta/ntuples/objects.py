@@ -24,8 +24,11 @@ Columns = Mapping[str, ak.Array]
 #: a median jet pt beyond these (GeV) is a mistake of units at any collider; so many jets tell
 _MEDIAN_RANGE = (0.5, 5000.0)
 _JETS_THAT_TELL = 20
-#: a jet is a lepton where that makes so much of its pt; one with less in it is a jet with a lepton inside
-_MOST_OF_JET = 0.5
+#: a jet is the electron that makes so much of its pt; with less the electron is a part of the jet
+_ELECTRON_OF_JET = 0.5
+#: a muon leaves a few GeV in a calorimeter, so that a jet around it is something else, a b jet; one with hardly more pt
+#: than the muon may be what that radiated
+_MUON_OF_JET = 0.8
 _LENGTHS = ("pt", "mass", "energy", "px", "py", "pz")
 
 
@@ -213,18 +216,27 @@ class EventReader:
 
 
 def _counted_once(jets: ak.Array, leptons: ak.Array, radius: float) -> tuple[ak.Array, ak.Array]:
-    """Return the jets that are no lepton, and the leptons that are no part of these: a jet holds no muon's momentum."""
-    jet, lepton, near = _neighbours(jets, leptons, radius)
-    kept = jets[~ak.any(near & (lepton.pt >= _MOST_OF_JET * jet.pt), axis=2)]
-    lepton, _, near = _neighbours(leptons, kept, radius)
-    return kept, leptons[~ak.any(near & (lepton.flavour == 11), axis=2)]
+    """Return the jets that are no lepton, and the leptons that are no part of these.
+
+    A lepton belongs to the nearest jet at most: jets share no energy, so that it takes the place of one or of none.
+    """
+    jets = ak.with_field(jets, ak.local_index(jets), "number")
+    lepton, jet = _pairs(leptons, jets)
+    turn = (lepton.phi - jet.phi + np.pi) % (2 * np.pi) - np.pi
+    distance = (lepton.eta - jet.eta) ** 2 + turn**2
+    own = (distance == ak.min(distance, axis=2, keepdims=True)) & (distance <= radius**2)
+    electron = lepton.flavour == 11
+    taken = jet.number[own & (lepton.pt >= ak.where(electron, _ELECTRON_OF_JET, _MUON_OF_JET) * jet.pt)]
+    number, other = _pairs(jets.number, ak.flatten(taken, axis=2))
+    gone = ak.any(number == other, axis=2)
+    _, jet_gone = _pairs(leptons, gone)
+    return jets[~gone], leptons[~ak.any(own & electron & ~jet_gone, axis=2)]
 
 
-def _neighbours(first: ak.Array, second: ak.Array, radius: float) -> tuple[ak.Array, ak.Array, ak.Array]:
-    """Return all pairs in each event, grouped by the first, and which are within ``radius`` in ΔR."""
-    one, other = ak.unzip(ak.cartesian([first, second], axis=1, nested=True))
-    turn = (one.phi - other.phi + np.pi) % (2 * np.pi) - np.pi
-    return one, other, (one.eta - other.eta) ** 2 + turn**2 <= radius**2
+def _pairs(first: ak.Array, second: ak.Array) -> tuple[ak.Array, ak.Array]:
+    """Return all pairs in each event, grouped by the first."""
+    one, other = ak.unzip(ak.cartesian({"one": first, "other": second}, axis=1, nested=True))
+    return one, other
 
 
 def _polar(fields: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

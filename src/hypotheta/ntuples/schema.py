@@ -234,8 +234,10 @@ class MetBranches(_Strict):
     """The missing transverse momentum: ``pt, phi`` or ``px, py``.
 
     With ``recoil_radius`` the branches hold only what lies outside the objects (a soft term), from which jets and
-    leptons are subtracted, each once. Within this ΔR, a lepton with half of a jet's pt or more is that jet, which is
-    left out; an electron with less is a part of the jet, and a muon comes on top of it.
+    leptons are subtracted, each once. A lepton belongs to the nearest jet within this ΔR. An electron with half of that
+    jet's pt or more is the jet, which is left out; one with less is a part of it, and is left out itself. A jet holds
+    hardly any of a muon's momentum, so a muon comes on top; only a jet of up to 1.25 times its pt is left out, as what
+    the muon radiated.
     """
 
     pt: str | None = None

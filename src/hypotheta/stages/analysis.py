@@ -32,6 +32,7 @@ from hypotheta.parameters import Parameter, ParameterSpace, ThetaPoint
 from hypotheta.selection import Selection
 from hypotheta.stages.config import AnalysisConfig
 from hypotheta.stages.files import file_digest
+from hypotheta.statistics.model import POI
 
 __all__ = ["Analysis", "AnalysisCode", "Variation", "spread"]
 
@@ -168,7 +169,25 @@ class Analysis:
                 raise MissingCrossSectionError(
                     f"sample '{name}' has no cross section; write cross_section_pb (in pb) into the catalogue"
                 )
+        self._check_nuisances()
         self._check_hypotheses()
+
+    def _check_nuisances(self) -> None:
+        """Complain of a nuisance parameter that belongs to two sources of uncertainty: templates would mix."""
+        owners = {POI: "the signal strength"}
+        if self.config.luminosity_uncertainty > 0:
+            owners["luminosity"] = "luminosity_uncertainty"
+        for process in dict.fromkeys(self.catalogue[name].process for name in self.catalogue.names("background")):
+            if self.catalogue.processes[process].cross_section_uncertainty > 0:
+                owners[f"{process}_cross_section"] = f"the cross_section_uncertainty of process '{process}'"
+        for name, systematic in self.config.systematics.items():
+            for nuisance in systematic.nuisances(name):
+                if nuisance in owners:
+                    raise ConfigurationError(
+                        f"{self.path}: systematics.{name}: '{nuisance}' is the nuisance parameter of "
+                        f"{owners[nuisance]}, too; choose another name"
+                    )
+                owners[nuisance] = f"systematics.{name}"
 
     def _check_hypotheses(self) -> None:
         for name in self.catalogue.names("signal"):

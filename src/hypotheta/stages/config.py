@@ -71,9 +71,9 @@ class SystematicConfig(_Strict):
 
     A weight variation with members says how they are combined, bin by bin: as a ``hessian`` set of parton densities,
     one of ``hessian_pairs``, as ``replicas``, or by their ``envelope``. With ``eigenvectors`` so many nuisances,
-    ``NAME_1`` and so on, take the place of one: those eigenvectors of the covariance of all bins, regions and processes
-    that cost most precision on μ. ``size`` is a factor on the shifts of a weight variation, as 1/1.645 for a set at
-    90 % confidence level.
+    ``NAME_1`` and so on, take the place of one: those eigenvectors of the covariance of the sum of all processes, over
+    the bins of all regions, that cost most precision on μ. Each moves all processes. ``size`` is a factor on the shifts
+    of a weight variation, as 1/1.645 for a set at 90 % confidence level.
 
     Without ``down`` an object variation is one-sided and mirrored around the nominal template. With
     ``normalisation_only`` only the yield moves: a shape below the noise of the simulation would fake a constraint.

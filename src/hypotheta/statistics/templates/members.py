@@ -1,7 +1,7 @@
 """Many templates of one source of uncertainty, as of parton densities or scales, made into nuisances.
 
 Which one do I use? `combine_members` makes one pair of templates, bin by bin: for scales, or where correlations between
-bins do not matter. `eigenvectors` makes a few independent nuisances that keep the covariance of all bins.
+bins do not matter. `eigenvectors` makes a few independent nuisances that keep most of the covariance of all bins.
 """
 
 from collections.abc import Sequence
@@ -108,7 +108,9 @@ def eigenvectors(shifts: ArrayLike, errors: ArrayLike, signal: ArrayLike, n: int
 
     In units of the errors the covariance of the shifts has eigenvalues λ and eigenvectors v, and the expected data have
     the covariance 1 + Σ λ v vᵀ. So σ(μ)⁻² = sᵀs − Σ (v·s)² λ/(1 + λ), and each eigenvector costs its own term: large
-    ones that the data constrain, or that do not look like signal, cost little. All together keep the covariance.
+    ones that the data constrain, or that do not look like signal, cost little. All together keep the covariance of the
+    shifts given. Each process has its own shifts, of which these are the sum; where there are more members than bins,
+    ways in which processes move against each other and the sum stays are no eigenvectors, and are lost.
 
     Args:
         shifts: shifts of b bins by k members, of all processes together, shape (k, b).
