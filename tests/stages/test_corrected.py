@@ -504,6 +504,7 @@ def test_names_that_are_taken(folder):
         (("luminosity",), r"systematics\.luminosity: 'luminosity' is the .* of luminosity_uncertainty, too"),
         (("ttbar_cross_section",), "'ttbar_cross_section' is .* the cross_section_uncertainty of process 'ttbar', too"),
         (("mu",), "'mu' is the nuisance parameter of the signal strength, too; choose another name"),
+        (("pdf__x",), r"systematics\.pdf__x: '__' has a meaning; choose another name"),
     ],
 )
 def test_two_nuisances_of_one_name_are_refused(folder, systematics, words):

@@ -181,6 +181,8 @@ class Analysis:
             if self.catalogue.processes[process].cross_section_uncertainty > 0:
                 owners[f"{process}_cross_section"] = f"the cross_section_uncertainty of process '{process}'"
         for name, systematic in self.config.systematics.items():
+            if "__" in name:  # NAME__0, … are the members of NAME
+                raise ConfigurationError(f"{self.path}: systematics.{name}: '__' has a meaning; choose another name")
             for nuisance in systematic.nuisances(name):
                 if nuisance in owners:
                     raise ConfigurationError(
