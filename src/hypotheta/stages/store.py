@@ -177,7 +177,7 @@ class Store:
         """Return what the factors of weight variations are divided by: up and down, by name.
 
         What samples share is the cross section that is known: where slices share one, a variation may move events
-        between them, so that the mean is that over all slices.
+        between them, so that the mean is that over the expected events of all slices.
         """
         slices, own = self.analysis.catalogue.sharing(sample), self.metadata(sample).get("mean_factors", {})
         if len(slices) == 1:
@@ -185,7 +185,7 @@ class Store:
         found = {}
         for name in own:
             means = {s: pair for s in slices if (pair := self.metadata(s).get("mean_factors", {}).get(name))}
-            up, down = np.average(list(means.values()), axis=0, weights=[self.cross_section(s) for s in means])
+            up, down = np.average(list(means.values()), axis=0, weights=[self.expected_events(s) for s in means])
             found[name] = (float(up), float(down))
         return found
 
