@@ -1,5 +1,7 @@
 """What the store reads of features and scores, and what it keeps."""
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from hypotheta.ntuples import read_tree, write_root
 from hypotheta.stages.analysis import NOMINAL
 from hypotheta.stages.columns import Columns
 from hypotheta.stages.features import TREE, feature_path
+from hypotheta.stages.repeated import tell_repeated
 from hypotheta.stages.store import Store
 from hypotheta.stages.train import training_dataset
 
@@ -29,9 +32,23 @@ def test_tables_are_the_rows_of_a_variation(quick, monkeypatch, variation, small
     assert np.array_equal(table.event_id, columns["event_id"][rows])
     scale = store.expected_events(SAMPLE)
     assert np.array_equal(table.weight, columns["weight"][rows] / meta["sum_of_weights"] * scale)
-    assert list(table.factors) == (["btag"] if variation == NOMINAL else [])
-    for side, values in zip(("up", "down"), table.factors.get("btag", ()), strict=False):
+    assert not table.factors
+
+
+@pytest.mark.parametrize("small", [0, 1 << 22])
+def test_weight_variations_are_read_where_they_are_asked_for(quick, monkeypatch, small):
+    monkeypatch.setattr(stage, "_SMALL", small)
+    store = Store(quick[0])
+    columns = read_tree(feature_path(quick[0], SAMPLE), TREE)
+    rows = columns["variation"] == store.metadata(SAMPLE)["variations"].index(NOMINAL)
+    assert list(store.factors(SAMPLE)) == ["btag"]
+    assert store.factors(SAMPLE) is store.factors(SAMPLE)
+    for side, values in zip(("up", "down"), store.factors(SAMPLE)["btag"], strict=True):
         assert np.array_equal(values, columns[f"factor_btag_{side}"][rows])
+    assert not store.read(SAMPLE, NOMINAL).factors
+    assert not store.events(SAMPLE).factors
+    assert list(store.read(SAMPLE, NOMINAL, region="sr", factors=True).factors) == ["btag"]
+    assert not store.read(SAMPLE, "jes_1p05", factors=True).factors
 
 
 def test_events_are_a_table_with_the_observable_alone(quick):
@@ -61,8 +78,23 @@ def test_a_training_leaves_no_tables_behind(quick):
     store = Store(quick[0])
     dataset = training_dataset(quick[0], store)
     assert len(dataset) > 0
+    assert {table.sample for table in store.simulated()} == set(dataset.samples)
     assert not store._tables
     assert not store._events
+
+
+def test_no_table_is_looked_at_for_repeated_numbers_while_another_is_in_memory(quick):
+    alive = []
+
+    def watched():
+        for table in Store(quick[0]).simulated():
+            assert [one for one in alive if one() is not None] == []
+            alive.append(weakref.ref(table))
+            yield table
+            del table
+
+    tell_repeated(watched())
+    assert len(alive) > 2
 
 
 @pytest.mark.parametrize("small", [0, 1 << 22])
