@@ -1,5 +1,6 @@
 """What the store reads of features and scores, and what it keeps."""
 
+import shutil
 import weakref
 
 import numpy as np
@@ -7,12 +8,12 @@ import pytest
 
 import hypotheta.stages.columns as stage
 from hypotheta.errors import InputFileError, MissingBranchError
-from hypotheta.ntuples import read_tree, write_root
-from hypotheta.stages.analysis import NOMINAL
+from hypotheta.ntuples import read_metadata, read_tree, read_trees, write_root
+from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.columns import Columns
 from hypotheta.stages.features import TREE, feature_path
 from hypotheta.stages.repeated import tell_repeated
-from hypotheta.stages.store import Store
+from hypotheta.stages.store import Store, score_path
 from hypotheta.stages.train import training_dataset
 
 SAMPLE = "ttbar_mtt_500_700"
@@ -95,6 +96,47 @@ def test_no_table_is_looked_at_for_repeated_numbers_while_another_is_in_memory(q
 
     tell_repeated(watched())
     assert len(alive) > 2
+
+
+def with_features(analysis, folder, change):
+    """Return an analysis whose scores are old and whose features of one sample are changed, column by column."""
+    shutil.copytree(analysis.results / "features", folder / "features")
+    (folder / "scores").symlink_to(analysis.results / "scores")
+    path = feature_path(own := Analysis.load(analysis.path, out=folder), SAMPLE)
+    columns, texts = read_tree(path, TREE), read_metadata(path)
+    write_root(path, {TREE: change(columns)}, texts)
+    return own
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda columns: {k: v[:-3] for k, v in columns.items()}, r"has \d+ rows, its features have \d+: .* made anew"),
+        (lambda columns: columns | {"event_id": columns["event_id"] + np.uint64(1)}, r"\('event_id' differs\)"),
+        (lambda columns: columns | {"mwwbb": columns["mwwbb"] * np.float32(1.01)}, r"\('mwwbb' differs\)"),
+        (lambda columns: columns | {"weight": 2 * columns["weight"]}, None),
+        (lambda columns: columns | {"another": columns["mwwbb"]}, None),
+    ],
+    ids=["rows", "events", "values", "weights", "another"],
+)
+def test_scores_of_other_features_are_refused(quick, tmp_path, change, told):
+    analysis = with_features(quick[0], tmp_path, change)
+    store, point = Store(analysis), analysis.space.point(analysis.hypotheses[0])
+    if told is None:
+        assert len(store.logit("parameterized_bdt", SAMPLE, NOMINAL, point)) == len(store.table(SAMPLE))
+        return
+    with pytest.raises(InputFileError, match=rf"'{SAMPLE}' .*{told}.*; run 'hypotheta score' again$"):
+        store.logit("parameterized_bdt", SAMPLE, NOMINAL, point)
+
+
+def test_scores_without_checksums_of_their_features_are_taken(quick, tmp_path):
+    analysis = with_features(quick[0], tmp_path, lambda columns: columns | {"event_id": columns["event_id"][::-1]})
+    scores = score_path(quick[0], "parameterized_bdt")
+    (tmp_path / "scores").unlink()
+    texts = {k: v for k, v in read_metadata(scores).items() if k != "features"}
+    write_root(score_path(analysis, "parameterized_bdt"), read_trees(scores), texts)
+    point = analysis.space.point(analysis.hypotheses[0])
+    assert len(Store(analysis).logit("parameterized_bdt", SAMPLE, NOMINAL, point)) > 0
 
 
 @pytest.mark.parametrize("small", [0, 1 << 22])

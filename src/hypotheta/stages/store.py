@@ -18,6 +18,7 @@ from hypotheta.stages.columns import Columns
 from hypotheta.stages.feature_metadata import content_of
 from hypotheta.stages.features import TREE, feature_path
 from hypotheta.stages.repeated import check_data, numbered
+from hypotheta.stages.scored_features import check_scored
 
 __all__ = ["Store", "model_path", "score_branch", "score_path"]
 
@@ -59,6 +60,7 @@ class Store:
     _metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
     _columns: Columns = field(default_factory=Columns)
     _medians: dict[str, float] = field(default_factory=dict)
+    _compared: set[tuple[Path, str]] = field(default_factory=set)
     _models: dict[Path, CrossFitted] = field(default_factory=dict)
     _unscored: dict[tuple[str, str, str], Array] = field(default_factory=dict)
     _unscored_point: str = ""
@@ -241,8 +243,12 @@ class Store:
         branch, found = score_branch(self.analysis, point), self._columns.names(path, sample)
         if branch not in found:
             raise InputFileError(f"{path}: '{sample}' has no scores{point.at}{closest(branch, found)}")
-        column = self._columns.column(path, sample, branch)
-        values: Array = column[self._chosen(sample, variation)].astype(np.float64)
+        column, chosen = self._columns.column(path, sample, branch), self._chosen(sample, variation)
+        if (path, sample) not in self._compared:
+            rows = {"scores": len(column), "features": len(chosen)}
+            check_scored(path, sample, feature_path(self.analysis, sample), rows=rows)
+            self._compared.add((path, sample))
+        values: Array = column[chosen].astype(np.float64)
         if np.isnan(values).any():
             raise InputFileError(f"{path}: '{sample}' was not scored under {variation}{point.at}; score it again")
         return values
