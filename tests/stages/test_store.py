@@ -48,8 +48,6 @@ def test_weight_variations_are_read_where_they_are_asked_for(quick, monkeypatch,
         assert np.array_equal(values, columns[f"factor_btag_{side}"][rows])
     assert not store.read(SAMPLE, NOMINAL).factors
     assert not store.events(SAMPLE).factors
-    assert list(store.read(SAMPLE, NOMINAL, region="sr", factors=True).factors) == ["btag"]
-    assert not store.read(SAMPLE, "jes_1p05", factors=True).factors
 
 
 def test_events_are_a_table_with_the_observable_alone(quick):

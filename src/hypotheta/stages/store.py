@@ -47,7 +47,7 @@ def score_branch(analysis: Analysis, point: ThetaPoint) -> str:
 class Store:
     """Reads feature and score files of an analysis: what is asked for, and of that each once.
 
-    Which one do I use? `table` gives events with all features, `events` with the observable alone, at a fifth of the
+    Which one do I use? `table` gives events with all features, `events` with the observable alone, at a sixth of the
     memory for 27 features; neither has the factors of weight variations, which `factors` gives, 8 bytes each an event.
     `read` keeps nothing.
     """
@@ -130,26 +130,19 @@ class Store:
     def factors(self, sample: str) -> Mapping[str, Pair]:
         """Return the weight variations of a sample's nominal events, name → (up, down) factors of shape (n,) each."""
         if sample not in self._factors:
-            self._factors[sample] = self.read(sample, NOMINAL, features=(), factors=True).factors
+            path, rows = feature_path(self.analysis, sample), np.flatnonzero(self._chosen(sample, NOMINAL))
+            parts = list(self._columns.rows(path, TREE, rows, lambda name: name.startswith("factor_")))
+            # parts go as they are joined: a hundred members are nearly all that is in memory
+            columns = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+            names = [name.removeprefix("factor_").removesuffix("_up") for name in columns if name.endswith("_up")]
+            means = self._mean_factors(sample) if names else {}
+            self._factors[sample] = {name: _sides(columns, name, means.get(name, (1.0, 1.0))) for name in names}
         return self._factors[sample]
 
     def read(
-        self,
-        sample: str,
-        variation: str,
-        *,
-        features: Sequence[str] | None = None,
-        region: str | None = None,
-        factors: bool = False,
+        self, sample: str, variation: str, *, features: Sequence[str] | None = None, region: str | None = None
     ) -> FeatureTable:
-        """Return the events of a sample under a variation and do not keep them.
-
-        Args:
-            sample: its name.
-            variation: its name.
-            features: the features to read, all by default.
-            region: the region whose events are wanted, all by default.
-            factors: read weight variations, too; nominal events alone have them.
+        """Return the events of a sample under a variation and do not keep them; some features, one region at will.
 
         Raises:
             InputFileError: the sample has no such variation.
@@ -160,13 +153,10 @@ class Store:
                 f"{path}: sample '{sample}' has no variation '{variation}'" + closest(variation, meta["variations"])
             )
         names = [name for name in meta["features"] if features is None or name in features]
-        columns = {*names, "region", "weight", "event_id"}
+        wanted = {*names, "region", "weight", "event_id"}
         rows = np.flatnonzero(self._chosen(sample, variation))
-
-        def wanted(name: str) -> bool:
-            return name in columns or (factors and variation == NOMINAL and name.startswith("factor_"))
-
-        parts = (self._table(sample, variation, names, c) for c in self._columns.rows(path, TREE, rows, wanted))
+        read = self._columns.rows(path, TREE, rows, lambda name: name in wanted)
+        parts = (self._table(sample, variation, names, columns) for columns in read)
         return concatenate([part if region is None else part.in_region(region) for part in parts])
 
     def _table(
@@ -175,11 +165,9 @@ class Store:
         meta = self.metadata(sample)
         # variations with files of their own have their own Σw
         total = meta["sums_of_weights"].get(variation, meta["sum_of_weights"])
-        varied = [n.removeprefix("factor_").removesuffix("_up") for n in columns if n.endswith("_up")]
         x = np.empty((len(columns["weight"]), len(names)), dtype=np.float32)
         for j, name in enumerate(names):
             x[:, j] = columns[name]
-        means = self._mean_factors(sample) if varied else {}
         return FeatureTable(
             sample=sample,
             variation=variation,
@@ -189,7 +177,6 @@ class Store:
             regions=tuple(meta["regions"]),
             weight=columns["weight"] / total * self.expected_events(sample),
             event_id=columns["event_id"],
-            factors={n: _sides(columns, n, means.get(n, (1.0, 1.0))) for n in varied},
             optional=tuple(n for n in meta.get("optional_features", ()) if n in names),  # files of before know none
         )
 
@@ -350,8 +337,8 @@ def _made_by(verb: str, path: Path) -> Path:
     return path
 
 
-def _sides(columns: Mapping[str, NDArray[Any]], name: str, means: tuple[float, float]) -> Pair:
-    """Return the up and down factors of a weight variation over their means; a member of many has one side only."""
-    up = columns[f"factor_{name}_up"] / means[0]
-    down = columns.get(f"factor_{name}_down")
+def _sides(columns: dict[str, NDArray[Any]], name: str, means: tuple[float, float]) -> Pair:
+    """Take out the up and down factors of a weight variation, over their means; a member of many has one side only."""
+    up = columns.pop(f"factor_{name}_up") / means[0]
+    down = columns.pop(f"factor_{name}_down", None)
     return up, up if down is None else down / means[1]
