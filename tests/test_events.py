@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import awkward as ak
 import numpy as np
@@ -151,6 +152,10 @@ def test_masks_slices_and_indices_choose_whole_events():
     assert kept.event_id.tolist() == events.event_id[::3].tolist()
     assert ak.array_equal(kept.jets.pt, events.jets.pt[mask])
     assert same(scale_jets(kept, 1.1), scale_jets(events, 1.1)[mask])
+    one = np.arange(20.0)
+    kept = replace(events, factors={"pdf__0": (one, one), "isr": (one, 2 * one)})[mask]
+    assert kept.factors["pdf__0"][0] is kept.factors["pdf__0"][1]  # a member of many stays one array
+    assert kept.factors["isr"][1].tolist() == (2 * one[mask]).tolist()
 
 
 def test_objects_sorts_by_falling_pt():

@@ -37,6 +37,18 @@ def test_chunks_are_joined_in_order():
     assert np.array_equal(joined.factors["btag"][1], t.factors["btag"][1])
 
 
+def test_a_member_of_many_stays_one_array():
+    one = np.array([1.1, 1.2, 1.3])
+    t = table(factors={"pdf__0": (one, one), "btag": (one, one.copy())})
+    parts = [t.select(np.array([True, False, False])), t.in_region("cr"), t.select(np.array([False, False, True]))]
+    for found in (*parts, concatenate(parts), concatenate([t]), t.scaled(2.0)):
+        assert found.factors["pdf__0"][0] is found.factors["pdf__0"][1]
+        assert found.factors["btag"][0] is not found.factors["btag"][1]
+    assert concatenate(parts).factors["pdf__0"][1].tolist() == one.tolist()
+    mixed = concatenate([t, table(factors={"pdf__0": (one, 2 * one), "btag": (one, one)})])  # whole when one is not
+    assert mixed.factors["pdf__0"][1].tolist() == [*one, *(2 * one)]
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_non_finite_features_are_named(bad):
     with pytest.raises(NonFiniteError, match=r"feature 'b' is (nan|inf) in 1 of 3 events \(first: event 1\)"):

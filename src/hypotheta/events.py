@@ -108,7 +108,9 @@ class Events:
         events = object.__new__(Events)
         for name in ("jets", "leptons", "met", "weight", "event_id"):
             object.__setattr__(events, name, getattr(self, name)[which])
-        factors = {name: (up[which], down[which]) for name, (up, down) in self.factors.items()}
+        factors = {
+            name: (one := up[which], one if down is up else down[which]) for name, (up, down) in self.factors.items()
+        }
         object.__setattr__(events, "factors", factors)
         return events
 

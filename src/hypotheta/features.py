@@ -3,16 +3,18 @@
 `FeatureSpec` says what a column means; `FeatureTable` holds the selected events of one sample under one variation.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hypotheta.errors import InvalidEventsError, MissingBranchError, NonFiniteError, closest
 
-__all__ = ["FeatureSpec", "FeatureTable", "concatenate", "suspected_sentinels", "usable"]
+__all__ = ["FeatureSpec", "FeatureTable", "both_sides", "concatenate", "suspected_sentinels", "usable"]
+
+Pair: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class FeatureTable:
         region: index of each event's region in ``regions``, shape (n,).
         regions: names of the regions.
         weight: weight of each event, shape (n,).
-        factors: weight variations, name → (up, down) factors on ``weight``, each of shape (n,).
+        factors: weight variations, name → (up, down) factors on ``weight``, each of shape (n,); one array is both
+            sides of a member of many.
         event_id: event numbers, shape (n,), uint64; the same event has the same number in every variation.
         optional: names of the features that an event may not have.
     """
@@ -68,7 +71,7 @@ class FeatureTable:
     regions: tuple[str, ...]
     weight: NDArray[np.float64]
     event_id: NDArray[np.uint64]
-    factors: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=dict)
+    factors: Mapping[str, Pair] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -116,7 +119,7 @@ class FeatureTable:
             region=self.region[mask],
             weight=self.weight[mask],
             event_id=self.event_id[mask],
-            factors={k: (up[mask], down[mask]) for k, (up, down) in self.factors.items()},
+            factors={k: both_sides(pair, lambda side: side[mask]) for k, pair in self.factors.items()},
         )
 
     def in_region(self, name: str) -> "FeatureTable":
@@ -199,11 +202,24 @@ def concatenate(tables: Sequence[FeatureTable]) -> FeatureTable:
         region=np.concatenate([t.region for t in tables]),
         weight=np.concatenate([t.weight for t in tables]),
         event_id=np.concatenate([t.event_id for t in tables]),
-        factors={
-            k: (
-                np.concatenate([t.factors[k][0] for t in tables]),
-                np.concatenate([t.factors[k][1] for t in tables]),
-            )
-            for k in first.factors
-        },
+        factors={k: _joined([t.factors[k] for t in tables]) for k in first.factors},
     )
+
+
+def both_sides(pair: Pair, change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Pair:
+    """Change up and down factors; where one array is both of them, the result is, too: many members fill the memory.
+
+    Example:
+        >>> one = np.ones(3)
+        >>> up, down = both_sides((one, one), lambda side: side[:2])
+        >>> down is up
+        True
+    """
+    up, down = pair
+    changed = change(up)
+    return changed, changed if down is up else change(down)
+
+
+def _joined(pairs: Sequence[Pair]) -> Pair:
+    up = np.concatenate([pair[0] for pair in pairs])
+    return up, up if all(down is up for up, down in pairs) else np.concatenate([pair[1] for pair in pairs])

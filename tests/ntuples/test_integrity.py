@@ -1,4 +1,5 @@
 import json
+import zlib
 
 import awkward as ak
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 import uproot
 
 from hypotheta.errors import HypothetaError, InputFileError
-from hypotheta.ntuples import read_metadata, read_pieces, read_tree, read_trees, write_root
+from hypotheta.ntuples import checksums_of, read_metadata, read_pieces, read_tree, read_trees, write_root
 from hypotheta.ntuples.files import Tree, opened
 from hypotheta.ntuples.integrity import ColumnSums, sealed, unsealed
 
@@ -56,6 +57,16 @@ def test_the_checksums_are_those_of_what_comes_back(path):
     with opened(path) as file:
         assert Tree.find(file, path, "events").checksums.keys() == COLUMNS.keys()
         assert Tree.find(file, path, "Events").checksums.keys() == JAGGED.keys()
+
+
+def test_the_checksums_of_a_tree_are_told(path, tmp_path):
+    told = checksums_of(path, "events")
+    assert told.keys() == COLUMNS.keys()
+    assert told["noise"] == [zlib.crc32(COLUMNS["noise"].tobytes())]
+    assert checksums_of(path, "nothing") == {}
+    write_root(tmp_path / "b.root", {"events": COLUMNS | {"noise": COLUMNS["noise"] + 1}}, {})
+    other = checksums_of(tmp_path / "b.root", "events")
+    assert [name for name in told if told[name] != other[name]] == ["noise"]
 
 
 def test_a_bit_that_flips_anywhere_is_found_or_harmless(path):

@@ -194,7 +194,7 @@ def test_theory_weights_are_normalised_and_combined(folder):
     analysis = load(folder, systematics)
     store = tabulate(analysis)
     table = store.table("ttbar")
-    assert [name for name in table.factors if "__" in name] == [f"pdf__{i}" for i in range(MEMBERS)]
+    assert [name for name in store.factors("ttbar") if "__" in name] == [f"pdf__{i}" for i in range(MEMBERS)]
     found, names = templates(analysis)
     # the same factor for all events is a cross section, not a shape or an acceptance
     assert found["isr_up"] == pytest.approx(found["nominal"], rel=1e-5)
@@ -209,7 +209,7 @@ def test_theory_weights_are_normalised_and_combined(folder):
         inside = np.clip(values, edges[0], np.nextafter(edges[-1], 0))
         return np.histogram(inside, edges, weights=weight[chosen])[0]
 
-    members = [filled(table.weight * table.factors[f"pdf__{i}"][0]) for i in range(MEMBERS)]
+    members = [filled(table.weight * store.factors("ttbar")[f"pdf__{i}"][0]) for i in range(MEMBERS)]
     spread = np.std(members[1:], axis=0, ddof=1)  # the first is the central one
     assert found["pdf_up"] == pytest.approx(found["nominal"] + spread, rel=1e-5)
     assert found["pdf_down"] == pytest.approx(found["nominal"] - spread, rel=1e-5)
@@ -264,7 +264,7 @@ def test_eigenvectors_keep_the_covariance_of_all_bins(folder):
                 inside = table.region == table.regions.index(key.region)
                 edges, values = built.bins[key.region].edges, table.column("mwwbb")[inside].astype(float)
                 values = np.clip(values, edges[0], np.nextafter(edges[-1], 0))
-                weight = scale * table.weight[inside] * table.factors[f"pdf__{i}"][0][inside]
+                weight = scale * table.weight[inside] * store.factors(sample)[f"pdf__{i}"][0][inside]
                 rows.append(np.histogram(values, edges, weights=weight)[0])
             yield np.concatenate(rows)
 
@@ -280,7 +280,8 @@ def test_eigenvectors_keep_the_covariance_of_all_bins(folder):
     assert fit_options(analysis).groups["vectors_3"] == "vectors"
 
 
-def test_slices_share_the_mean_as_they_share_the_cross_section(folder):
+@pytest.mark.parametrize("efficiency", [1.0, 0.5])
+def test_slices_share_the_mean_as_they_share_the_cross_section(folder, efficiency):
     def factor(name, value):
         events, runs = columns_of(folder / "ttbar_mtt_1000_inf.root")
         events = {k: v for k, v in events.items() if not k.startswith("n")}
@@ -288,21 +289,23 @@ def test_slices_share_the_mean_as_they_share_the_cross_section(folder):
         events["PSWeight"] = ak.from_regular(ak.Array(weights))
         write_root(folder / name, {"Events": events, "Runs": runs}, {})
         one = {"process": "ttbar", "kind": "background", "files": [name], "normalisation": "tt"}
-        return {**one, "cross_section_pb": 3.0 if value > 1 else 1.0}
+        own = {"cross_section_pb": 3.0, "filter_efficiency": efficiency} if value > 1 else {"cross_section_pb": 1.0}
+        return {**one, **own}
 
     shared = {"tt": {"total_cross_section_pb": 8.0}}
     slices = {"ttbar": factor("high.root", 1.5), "slice": factor("low.root", 0.5)}
     analysis = load(folder, {"isr": {"weight": "isr"}}, normalisations=shared, **slices)
     store = tabulate(analysis)
-    # mean over both: (3 · 1.5 + 1 · 0.5) / 4 = 1.25; the total stays, events move between the slices
-    assert store.table("ttbar").factors["isr"][0] == pytest.approx(1.2)
-    assert store.table("slice").factors["isr"][0] == pytest.approx(0.4)
+    # mean over both, without a filter (3 · 1.5 + 1 · 0.5) / 4 = 1.25; the total stays, events move between the slices
+    mean = (3 * efficiency * 1.5 + 1 * 0.5) / (3 * efficiency + 1)
+    assert store.factors("ttbar")["isr"][0] == pytest.approx(1.5 / mean)
+    assert store.factors("slice")["isr"][0] == pytest.approx(0.5 / mean)
     before, after = 0.0, 0.0
     for name in ("ttbar", "slice"):
         before += store.expected_events(name)
-        after += store.expected_events(name) * store.table(name).factors["isr"][0][0]
+        after += store.expected_events(name) * store.factors(name)["isr"][0][0]
     assert after == pytest.approx(before)
-    assert store.table("signal").factors["isr"][0] == pytest.approx(1.0)  # limits are on σ·B
+    assert store.factors("signal")["isr"][0] == pytest.approx(1.0)  # limits are on σ·B
 
 
 def test_an_alternative_needs_no_weights_of_the_nominal_generator(folder):
@@ -342,7 +345,7 @@ def test_files_with_other_members_are_said(folder):
     one = {"process": "ttbar", "kind": "background", "cross_section_pb": 8.0}
     whole = load(folder, systematics, ttbar={**one, "files": ["none.root", names[0]]})
     features(whole, "ttbar")  # a file without events is as good as any
-    assert "pdf__3" in Store(whole).table("ttbar").factors
+    assert "pdf__3" in Store(whole).factors("ttbar")
     both = load(folder, systematics, ttbar={**one, "files": [f"other_{name}" for name in names]})
     with pytest.raises(
         InputFileError, match=r"other_.*_part1\.root: it has not the weight variation 'pdf__3_up', unlike"
@@ -407,7 +410,7 @@ def test_means_and_varied_files_are_the_same_over_several_files(folder):
         (varied[1], "files_down"),
     ]
     features(analysis, "split")
-    store, at_once = Store(analysis), Store(analysis).table("split")
+    store, at_once = Store(analysis), Store(analysis).factors("split")
     meta = store.metadata("split")
     whole, _ = columns_of(folder / "ttbar_mtt_1000_inf.root")
     weight = np.asarray(whole["genWeight"], dtype=float)
@@ -427,8 +430,8 @@ def test_means_and_varied_files_are_the_same_over_several_files(folder):
     join_features(analysis, "split")
     joined = Store(analysis)
     assert joined.metadata("split") == meta
-    for name, pair in at_once.factors.items():
-        assert np.array_equal(joined.table("split").factors[name][0], pair[0])
+    for name, pair in at_once.items():
+        assert np.array_equal(joined.factors("split")[name][0], pair[0])
     (folder / varied[1]).write_bytes(b"nothing")
     with pytest.raises(InputFileError, match=r"none of its files of variation 'files_down' could be read"):
         features(analysis, "split", skip_bad_files=True)

@@ -84,8 +84,8 @@ def same_tables(one, other):
         assert np.array_equal(a.event_id, b.event_id)
         assert np.array_equal(a.x, b.x)
         assert a.weight == pytest.approx(b.weight, rel=1e-12)
-        for name in a.factors:
-            assert np.array_equal(a.factors[name], b.factors[name])
+    for name, pair in one.factors(SAMPLE).items():
+        assert np.array_equal(pair, other.factors(SAMPLE)[name])
     assert len(one.table(SAMPLE)) > 100
 
 
@@ -388,7 +388,7 @@ def test_data_left_out_is_said_loudly(make, tmp_path, caplog):
     assert "DATA LOST" in caplog.text
     meta = Store(analysis).metadata(SAMPLE)
     assert (meta["variations"], meta["sum_of_weights"]) == (["nominal"], 1.0)
-    assert not Store(analysis).table(SAMPLE).factors
+    assert not Store(analysis).factors(SAMPLE)
     features(analysis, "xtt_m1000")
     (section,) = skipped_sections(Store(analysis))
     assert "luminosity is NOT corrected" in section.text[0]

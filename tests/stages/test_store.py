@@ -1,15 +1,19 @@
 """What the store reads of features and scores, and what it keeps."""
 
+import shutil
+import weakref
+
 import numpy as np
 import pytest
 
 import hypotheta.stages.columns as stage
 from hypotheta.errors import InputFileError, MissingBranchError
-from hypotheta.ntuples import read_tree, write_root
-from hypotheta.stages.analysis import NOMINAL
+from hypotheta.ntuples import read_metadata, read_tree, read_trees, write_root
+from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.columns import Columns
 from hypotheta.stages.features import TREE, feature_path
-from hypotheta.stages.store import Store
+from hypotheta.stages.repeated import tell_repeated
+from hypotheta.stages.store import Store, score_path
 from hypotheta.stages.train import training_dataset
 
 SAMPLE = "ttbar_mtt_500_700"
@@ -29,9 +33,21 @@ def test_tables_are_the_rows_of_a_variation(quick, monkeypatch, variation, small
     assert np.array_equal(table.event_id, columns["event_id"][rows])
     scale = store.expected_events(SAMPLE)
     assert np.array_equal(table.weight, columns["weight"][rows] / meta["sum_of_weights"] * scale)
-    assert list(table.factors) == (["btag"] if variation == NOMINAL else [])
-    for side, values in zip(("up", "down"), table.factors.get("btag", ()), strict=False):
+    assert not table.factors
+
+
+@pytest.mark.parametrize("small", [0, 1 << 22])
+def test_weight_variations_are_read_where_they_are_asked_for(quick, monkeypatch, small):
+    monkeypatch.setattr(stage, "_SMALL", small)
+    store = Store(quick[0])
+    columns = read_tree(feature_path(quick[0], SAMPLE), TREE)
+    rows = columns["variation"] == store.metadata(SAMPLE)["variations"].index(NOMINAL)
+    assert list(store.factors(SAMPLE)) == ["btag"]
+    assert store.factors(SAMPLE) is store.factors(SAMPLE)
+    for side, values in zip(("up", "down"), store.factors(SAMPLE)["btag"], strict=True):
         assert np.array_equal(values, columns[f"factor_btag_{side}"][rows])
+    assert not store.read(SAMPLE, NOMINAL).factors
+    assert not store.events(SAMPLE).factors
 
 
 def test_events_are_a_table_with_the_observable_alone(quick):
@@ -61,8 +77,64 @@ def test_a_training_leaves_no_tables_behind(quick):
     store = Store(quick[0])
     dataset = training_dataset(quick[0], store)
     assert len(dataset) > 0
+    assert {table.sample for table in store.simulated()} == set(dataset.samples)
     assert not store._tables
     assert not store._events
+
+
+def test_no_table_is_looked_at_for_repeated_numbers_while_another_is_in_memory(quick):
+    alive = []
+
+    def watched():
+        for table in Store(quick[0]).simulated():
+            assert [one for one in alive if one() is not None] == []
+            alive.append(weakref.ref(table))
+            yield table
+            del table
+
+    tell_repeated(watched())
+    assert len(alive) > 2
+
+
+def with_features(analysis, folder, change):
+    """Return an analysis whose scores are old and whose features of one sample are changed, column by column."""
+    shutil.copytree(analysis.results / "features", folder / "features")
+    (folder / "scores").symlink_to(analysis.results / "scores")
+    path = feature_path(own := Analysis.load(analysis.path, out=folder), SAMPLE)
+    columns, texts = read_tree(path, TREE), read_metadata(path)
+    write_root(path, {TREE: change(columns)}, texts)
+    return own
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda columns: {k: v[:-3] for k, v in columns.items()}, r"has \d+ rows, its features have \d+: .* made anew"),
+        (lambda columns: columns | {"event_id": columns["event_id"] + np.uint64(1)}, r"\('event_id' differs\)"),
+        (lambda columns: columns | {"mwwbb": columns["mwwbb"] * np.float32(1.01)}, r"\('mwwbb' differs\)"),
+        (lambda columns: columns | {"weight": 2 * columns["weight"]}, None),
+        (lambda columns: columns | {"another": columns["mwwbb"]}, None),
+    ],
+    ids=["rows", "events", "values", "weights", "another"],
+)
+def test_scores_of_other_features_are_refused(quick, tmp_path, change, told):
+    analysis = with_features(quick[0], tmp_path, change)
+    store, point = Store(analysis), analysis.space.point(analysis.hypotheses[0])
+    if told is None:
+        assert len(store.logit("parameterized_bdt", SAMPLE, NOMINAL, point)) == len(store.table(SAMPLE))
+        return
+    with pytest.raises(InputFileError, match=rf"'{SAMPLE}' .*{told}.*; run 'hypotheta score' again$"):
+        store.logit("parameterized_bdt", SAMPLE, NOMINAL, point)
+
+
+def test_scores_without_checksums_of_their_features_are_taken(quick, tmp_path):
+    analysis = with_features(quick[0], tmp_path, lambda columns: columns | {"event_id": columns["event_id"][::-1]})
+    scores = score_path(quick[0], "parameterized_bdt")
+    (tmp_path / "scores").unlink()
+    texts = {k: v for k, v in read_metadata(scores).items() if k != "features"}
+    write_root(score_path(analysis, "parameterized_bdt"), read_trees(scores), texts)
+    point = analysis.space.point(analysis.hypotheses[0])
+    assert len(Store(analysis).logit("parameterized_bdt", SAMPLE, NOMINAL, point)) > 0
 
 
 @pytest.mark.parametrize("small", [0, 1 << 22])

@@ -8,6 +8,7 @@ Which one do I use? `read_events` for ntuples with objects, `read_features` for 
 from hypotheta.ntuples.factors import mean_factors
 from hypotheta.ntuples.files import (
     branches_of,
+    checksums_of,
     file_pieces,
     file_size,
     read_metadata,
@@ -32,6 +33,7 @@ __all__ = [
     "Profile",
     "RootWriter",
     "branches_of",
+    "checksums_of",
     "file_info",
     "file_pieces",
     "file_size",

@@ -399,6 +399,16 @@ def read_metadata(path: Path) -> dict[str, str]:
         return _texts(file, path)[0]
 
 
+def checksums_of(path: Path, tree: str) -> dict[str, list[int]]:
+    """Return the checksums that `write_root` left of a tree's columns; empty for a file of other origin.
+
+    Raises:
+        InputFileError: when the file is missing or damaged.
+    """
+    with opened(path) as file:
+        return _texts(file, path)[1].get(tree, {})
+
+
 def _texts(file: Any, path: Location) -> tuple[dict[str, str], dict[str, dict[str, list[int]]]]:
     """Return the texts that `write_root` put into an open file, and the checksums of its trees; see `unsealed`."""
     with readable(path):

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypotheta.errors import ConfigurationError, TemplateError
-from hypotheta.features import FeatureTable
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.binning import Binner
@@ -234,7 +233,7 @@ class TemplateBuilder:
             if processes and process not in processes:
                 continue
             if systematic.weight is not None:
-                for variation, factor in self._factors(name, systematic, nominal):
+                for variation, factor in self._factors(name, systematic, sample):
                     yield Filled(variation, sample, NOMINAL, nominal.weight * factor)
             elif systematic.samples is not None:
                 other = systematic.samples.get(sample, sample)
@@ -252,18 +251,18 @@ class TemplateBuilder:
             return systematic.processes or ()
         return tuple(dict.fromkeys(self.analysis.catalogue[name].process for name in systematic.samples))
 
-    def _factors(self, name: str, systematic: SystematicConfig, nominal: FeatureTable) -> Iterator[tuple[str, Array]]:
+    def _factors(self, name: str, systematic: SystematicConfig, sample: str) -> Iterator[tuple[str, Array]]:
         """Yield the variations of a weight systematic and their factors: up and down, or many members."""
-        wanted = str(systematic.weight)
+        wanted, factors = str(systematic.weight), self.store.factors(sample)
         if systematic.combine is not None:
-            members = [key for key in nominal.factors if key.startswith(f"{wanted}__")]
-            yield from ((f"{name}__{i}", nominal.factors[key][0]) for i, key in enumerate(members))  # sized as a whole
+            members = [key for key in factors if key.startswith(f"{wanted}__")]
+            yield from ((f"{name}__{i}", factors[key][0]) for i, key in enumerate(members))  # sized as a whole
             if members:
                 return
-        if wanted not in nominal.factors:
-            many = any(key.startswith(f"{wanted}__") for key in nominal.factors)
+        if wanted not in factors:
+            many = any(key.startswith(f"{wanted}__") for key in factors)
             raise TemplateError(
-                f"systematics.{name}: sample '{nominal.sample}' has "
+                f"systematics.{name}: sample '{sample}' has "
                 + (
                     f"many members of '{wanted}'; say how they are combined, combine: hessian, replicas or envelope"
                     if many
@@ -271,7 +270,7 @@ class TemplateBuilder:
                     "remove the systematic"
                 )
             )
-        for side, factor in zip(("up", "down"), nominal.factors[wanted], strict=True):
+        for side, factor in zip(("up", "down"), factors[wanted], strict=True):
             yield f"{name}_{side}", factor if systematic.size == 1 else 1.0 + systematic.size * (factor - 1.0)
 
     def _combined(self, templates: dict[str, Template]) -> dict[str, Template]:

@@ -112,8 +112,7 @@ def _judge(where: str, equal: int, alike: int) -> None:
 
 def tell_repeated(tables: Iterable[FeatureTable]) -> None:
     """Warn of repeated numbers in samples of simulation."""
-    for table in tables:
-        found = repeated(table)
+    for found in map(repeated, tables):  # not a loop over tables, which would hold two at a time
         if found is not None:
             _LOG.warning("%s", found)
 

@@ -14,6 +14,7 @@ from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.features import TREE, feature_path
 from hypotheta.stages.files import Provenance
 from hypotheta.stages.progress import progress
+from hypotheta.stages.scored_features import SCORED, sums_of
 from hypotheta.stages.store import Store, score_branch, score_path
 
 __all__ = ["score"]
@@ -30,19 +31,21 @@ def score(analysis: Analysis, classifier: str, *, threads: int = 1) -> Path:
     Background and data are scored at every hypothesis, a signal at its own. All variations are scored at the nominal
     event-kind point (templates need one fixed function), the diagnostic ones also at their own; NaN stands where a
     variation was not scored at a hypothesis. A hypothesis that the classifier does not cover has no branch, and a
-    sample that it covers at none has no tree.
+    sample that it covers at none has no tree. Checksums of the columns that were read stand beside the trees.
     """
     store = Store(analysis)
     model = store.classifier(classifier)
     path = score_path(analysis, classifier)
     provenance = Provenance("score", analysis.config.seed, threads, analysis.digest("parameters", "classifiers"))
+    read = {}
     with writing_root(path) as out, progress(f"score {classifier}", len(analysis.catalogue.samples)) as advance:
         for sample in analysis.catalogue.names():
             jobs = _covered(analysis, model, sample, store.metadata(sample)["variations"])
             for branches in _scored(analysis, model, sample, jobs):
                 out.extend(sample, branches)
+            read[sample] = sums_of(feature_path(analysis, sample), _columns(model))
             advance(1)
-        out.annotate({"provenance": json.dumps(provenance.to_dict())})
+        out.annotate({"provenance": json.dumps(provenance.to_dict()), SCORED: json.dumps(read)})
     return path
 
 
@@ -53,8 +56,7 @@ def _scored(
     names = list(dict.fromkeys(score_branch(analysis, point) for points in jobs.values() for point in points))
     if not names:
         return
-    columns = list(dict.fromkeys([*model.feature_names, "event_id", "variation"]))
-    for block in read_pieces(feature_path(analysis, sample), TREE, columns, rows=_BLOCK):
+    for block in read_pieces(feature_path(analysis, sample), TREE, _columns(model), rows=_BLOCK):
         logits = {name: np.full(len(block["variation"]), np.nan, dtype=np.float32) for name in names}
         for variation, points in jobs.items():
             rows = np.flatnonzero(block["variation"] == variation)
@@ -65,6 +67,11 @@ def _scored(
             for point, values in zip(points, model.logit_grid(x, thetas, block["event_id"][rows]).T, strict=True):
                 logits[score_branch(analysis, point)][rows] = values
         yield logits
+
+
+def _columns(model: CrossFitted) -> list[str]:
+    """Return the columns of features on which scores depend."""
+    return list(dict.fromkeys([*model.feature_names, "event_id", "variation"]))
 
 
 def _covered(

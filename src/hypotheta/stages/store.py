@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from hypotheta.classifiers.crossfit import CrossFitted
 from hypotheta.dataset import Dataset
 from hypotheta.errors import ConfigurationError, InputFileError, UntrainedHypothesisError, closest
-from hypotheta.features import FeatureTable, concatenate
+from hypotheta.features import FeatureTable, Pair, concatenate
 from hypotheta.parameters import ThetaPoint
 from hypotheta.stages.analysis import NOMINAL, Analysis
 from hypotheta.stages.columns import Columns
 from hypotheta.stages.feature_metadata import content_of
 from hypotheta.stages.features import TREE, feature_path
 from hypotheta.stages.repeated import check_data, numbered
+from hypotheta.stages.scored_features import check_scored
 
 __all__ = ["Store", "model_path", "score_branch", "score_path"]
 
@@ -46,17 +47,20 @@ def score_branch(analysis: Analysis, point: ThetaPoint) -> str:
 class Store:
     """Reads feature and score files of an analysis: what is asked for, and of that each once.
 
-    Which one do I use? `table` gives events with all features; `events` those that fill templates, at a fifth of the
-    memory; `read` keeps nothing.
+    Which one do I use? `table` gives events with all features, `events` with the observable alone, at a sixth of the
+    memory for 27 features; neither has the factors of weight variations, which `factors` gives, 8 bytes each an event.
+    `read` keeps nothing.
     """
 
     analysis: Analysis
     _tables: dict[tuple[str, str], FeatureTable] = field(default_factory=dict)
     _events: dict[tuple[str, str], FeatureTable] = field(default_factory=dict)
+    _factors: dict[str, Mapping[str, Pair]] = field(default_factory=dict)
     _variations: dict[str, NDArray[np.int8]] = field(default_factory=dict)
     _metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
     _columns: Columns = field(default_factory=Columns)
     _medians: dict[str, float] = field(default_factory=dict)
+    _compared: set[tuple[Path, str]] = field(default_factory=set)
     _models: dict[Path, CrossFitted] = field(default_factory=dict)
     _unscored: dict[tuple[str, str, str], Array] = field(default_factory=dict)
     _unscored_point: str = ""
@@ -106,10 +110,7 @@ class Store:
         return {n: self.metadata(n)["generator_cross_section_pb"] for n in needed}
 
     def table(self, sample: str, variation: str = NOMINAL) -> FeatureTable:
-        """Return the features of a sample under a variation, with physics weights at the analysis' luminosity.
-
-        Factors of weight variations are those of the nominal events only.
-        """
+        """Return the features of a sample under a variation, with physics weights at the analysis' luminosity."""
         key = (sample, variation)
         if key not in self._tables:
             self._events.pop(key, None)
@@ -126,6 +127,18 @@ class Store:
             self._events[key] = self._checked(read)
         return self._events[key]
 
+    def factors(self, sample: str) -> Mapping[str, Pair]:
+        """Return the weight variations of a sample's nominal events, name → (up, down) factors of shape (n,) each."""
+        if sample not in self._factors:
+            path, rows = feature_path(self.analysis, sample), np.flatnonzero(self._chosen(sample, NOMINAL))
+            parts = list(self._columns.rows(path, TREE, rows, lambda name: name.startswith("factor_")))
+            # parts go as they are joined: a hundred members are nearly all that is in memory
+            columns = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+            names = [name.removeprefix("factor_").removesuffix("_up") for name in columns if name.endswith("_up")]
+            means = self._mean_factors(sample) if names else {}
+            self._factors[sample] = {name: _sides(columns, name, means.get(name, (1.0, 1.0))) for name in names}
+        return self._factors[sample]
+
     def read(
         self, sample: str, variation: str, *, features: Sequence[str] | None = None, region: str | None = None
     ) -> FeatureTable:
@@ -140,13 +153,10 @@ class Store:
                 f"{path}: sample '{sample}' has no variation '{variation}'" + closest(variation, meta["variations"])
             )
         names = [name for name in meta["features"] if features is None or name in features]
-        columns = {*names, "region", "weight", "event_id"}
+        wanted = {*names, "region", "weight", "event_id"}
         rows = np.flatnonzero(self._chosen(sample, variation))
-
-        def wanted(name: str) -> bool:
-            return name in columns or (variation == NOMINAL and name.startswith("factor_"))
-
-        parts = (self._table(sample, variation, names, c) for c in self._columns.rows(path, TREE, rows, wanted))
+        read = self._columns.rows(path, TREE, rows, lambda name: name in wanted)
+        parts = (self._table(sample, variation, names, columns) for columns in read)
         return concatenate([part if region is None else part.in_region(region) for part in parts])
 
     def _table(
@@ -155,11 +165,9 @@ class Store:
         meta = self.metadata(sample)
         # variations with files of their own have their own Σw
         total = meta["sums_of_weights"].get(variation, meta["sum_of_weights"])
-        varied = [n.removeprefix("factor_").removesuffix("_up") for n in columns if n.endswith("_up")]
         x = np.empty((len(columns["weight"]), len(names)), dtype=np.float32)
         for j, name in enumerate(names):
             x[:, j] = columns[name]
-        means = self._mean_factors(sample)
         return FeatureTable(
             sample=sample,
             variation=variation,
@@ -169,7 +177,6 @@ class Store:
             regions=tuple(meta["regions"]),
             weight=columns["weight"] / total * self.expected_events(sample),
             event_id=columns["event_id"],
-            factors={n: _factors(columns, n, means.get(n, (1.0, 1.0))) for n in varied},
             optional=tuple(n for n in meta.get("optional_features", ()) if n in names),  # files of before know none
         )
 
@@ -177,7 +184,7 @@ class Store:
         """Return what the factors of weight variations are divided by: up and down, by name.
 
         What samples share is the cross section that is known: where slices share one, a variation may move events
-        between them, so that the mean is that over all slices.
+        between them, so that the mean is that over the expected events of all slices.
         """
         slices, own = self.analysis.catalogue.sharing(sample), self.metadata(sample).get("mean_factors", {})
         if len(slices) == 1:
@@ -185,7 +192,7 @@ class Store:
         found = {}
         for name in own:
             means = {s: pair for s in slices if (pair := self.metadata(s).get("mean_factors", {}).get(name))}
-            up, down = np.average(list(means.values()), axis=0, weights=[self.cross_section(s) for s in means])
+            up, down = np.average(list(means.values()), axis=0, weights=[self.expected_events(s) for s in means])
             found[name] = (float(up), float(down))
         return found
 
@@ -203,10 +210,12 @@ class Store:
         return table
 
     def simulated(self) -> Iterator[FeatureTable]:
-        """Yield the nominal events of each signal and background, where the ntuples number their events."""
+        """Yield the nominal events of each signal and background, where the ntuples number their events; keep none."""
         if numbered(self.analysis):
             catalogue = self.analysis.catalogue
-            yield from (self.table(name) for name in [*catalogue.names("signal"), *catalogue.names("background")])
+            for name in [*catalogue.names("signal"), *catalogue.names("background")]:
+                kept = self._tables.get((name, NOMINAL))
+                yield self.read(name, NOMINAL) if kept is None else kept
 
     def _chosen(self, sample: str, variation: str) -> NDArray[np.bool_]:
         """Return which rows of a sample's tree are of a variation."""
@@ -221,8 +230,12 @@ class Store:
         branch, found = score_branch(self.analysis, point), self._columns.names(path, sample)
         if branch not in found:
             raise InputFileError(f"{path}: '{sample}' has no scores{point.at}{closest(branch, found)}")
-        column = self._columns.column(path, sample, branch)
-        values: Array = column[self._chosen(sample, variation)].astype(np.float64)
+        column, chosen = self._columns.column(path, sample, branch), self._chosen(sample, variation)
+        if (path, sample) not in self._compared:
+            rows = {"scores": len(column), "features": len(chosen)}
+            check_scored(path, sample, feature_path(self.analysis, sample), rows=rows)
+            self._compared.add((path, sample))
+        values: Array = column[chosen].astype(np.float64)
         if np.isnan(values).any():
             raise InputFileError(f"{path}: '{sample}' was not scored under {variation}{point.at}; score it again")
         return values
@@ -324,8 +337,8 @@ def _made_by(verb: str, path: Path) -> Path:
     return path
 
 
-def _factors(columns: Mapping[str, NDArray[Any]], name: str, means: tuple[float, float]) -> tuple[Array, Array]:
-    """Return the up and down factors of a weight variation over their means; a member of many has one side only."""
-    up = columns[f"factor_{name}_up"] / means[0]
-    down = columns.get(f"factor_{name}_down")
+def _sides(columns: dict[str, NDArray[Any]], name: str, means: tuple[float, float]) -> Pair:
+    """Take out the up and down factors of a weight variation, over their means; a member of many has one side only."""
+    up = columns.pop(f"factor_{name}_up") / means[0]
+    down = columns.pop(f"factor_{name}_down", None)
     return up, up if down is None else down / means[1]

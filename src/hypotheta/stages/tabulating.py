@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hypotheta.catalogue import Location
 from hypotheta.errors import ConfigurationError, HypothetaError, MissingBranchError, closest
-from hypotheta.features import FeatureTable
+from hypotheta.features import FeatureTable, both_sides
 from hypotheta.hashing import hash64, seed_of
 from hypotheta.ntuples import (
     CHUNK,
@@ -163,7 +163,7 @@ def _table(
             f"{analysis.config.code}: features() returned no '{missing[0]}', which FEATURES declares"
             + closest(missing[0], columns)
         )
-    brought = {name: (up[chosen], down[chosen]) for name, (up, down) in factors.items()}
+    brought = {name: both_sides(pair, lambda side: side[chosen]) for name, pair in factors.items()}
     weight, found = (kept.weight, {}) if data else corrected_weights(analysis, kept, brought)
     return FeatureTable(
         sample=sample,

@@ -74,9 +74,9 @@ def train(analysis: Analysis, classifier: str, *, hold_out: ThetaPoint | None = 
     if classifier not in config.classifiers:
         raise ConfigurationError(f"there is no classifier '{classifier}'{closest(classifier, config.classifiers)}")
     record, store = record_of(analysis), Store(analysis)
-    dataset = training_dataset(analysis, store)
     if hold_out is None and classifier == next(iter(config.classifiers)):  # once: all of them see the same events
         tell_repeated(store.simulated())
+    dataset = training_dataset(analysis, store)
     record.prepare()
     started = time.monotonic()
     if hold_out is not None:
