@@ -158,7 +158,8 @@ def _best_of_events(
             if events is not None and role.kind != "data":
                 tables.append(_features(events, cuts))
                 labels.append(np.full(len(tables[-1]["met"]), role.kind == "signal"))
-    columns = {n: np.concatenate([t[n] for t in tables]) for n in (s.name for s in skeleton.FEATURES)}
+    always = [spec.name for spec in skeleton.FEATURES if not spec.optional]
+    columns = {name: np.concatenate([table[name] for table in tables]) for name in always}
     return best_feature(columns, np.concatenate(labels))
 
 

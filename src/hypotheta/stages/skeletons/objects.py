@@ -1,7 +1,7 @@
 """A first analysis of events with jets, leptons and missing momentum: change whatever does not suit yours.
 
-The numbers of the selection stand in ``analysis.yaml`` (`Cuts`). What is not there (a fourth jet of three) has
-features of 0.
+The numbers of the selection stand in ``analysis.yaml`` (`Cuts`). Features of what is not there (a fourth jet of three)
+are NaN and declared optional: classifiers are told that they are missing.
 """
 
 from dataclasses import replace
@@ -25,9 +25,9 @@ JETS = 4  # so many have features
 _PHI = (-np.pi, np.pi)
 
 FEATURES = (
-    FeatureSpec("l_pt", r"$p_\mathrm{T}^{\ell}$", "GeV", range=(0, 500)),
-    FeatureSpec("l_eta", r"$\eta_{\ell}$", range=(-3, 3)),
-    FeatureSpec("l_phi", r"$\phi_{\ell}$", "rad", range=_PHI),
+    FeatureSpec("l_pt", r"$p_\mathrm{T}^{\ell}$", "GeV", range=(0, 500), optional=True),
+    FeatureSpec("l_eta", r"$\eta_{\ell}$", range=(-3, 3), optional=True),
+    FeatureSpec("l_phi", r"$\phi_{\ell}$", "rad", range=_PHI, optional=True),
     FeatureSpec("met", r"$p_\mathrm{T}^{\mathrm{miss}}$", "GeV", range=(0, 500)),
     FeatureSpec("met_phi", r"$\phi^{\mathrm{miss}}$", "rad", range=_PHI),
     FeatureSpec("njet", r"$n_{\mathrm{jet}}$", range=(-0.5, 12.5), bins=13),
@@ -35,10 +35,10 @@ FEATURES = (
         spec
         for i in range(1, JETS + 1)
         for spec in (
-            FeatureSpec(f"j{i}_pt", rf"$p_\mathrm{{T}}^{{j_{i}}}$", "GeV", range=(0, 500)),
-            FeatureSpec(f"j{i}_eta", rf"$\eta_{{j_{i}}}$", range=(-5, 5)),
-            FeatureSpec(f"j{i}_phi", rf"$\phi_{{j_{i}}}$", "rad", range=_PHI),
-            FeatureSpec(f"j{i}_b", rf"$b$ tag of $j_{i}$", range=(-0.5, 1.5), bins=2),
+            FeatureSpec(f"j{i}_pt", rf"$p_\mathrm{{T}}^{{j_{i}}}$", "GeV", range=(0, 500), optional=True),
+            FeatureSpec(f"j{i}_eta", rf"$\eta_{{j_{i}}}$", range=(-5, 5), optional=True),
+            FeatureSpec(f"j{i}_phi", rf"$\phi_{{j_{i}}}$", "rad", range=_PHI, optional=True),
+            FeatureSpec(f"j{i}_b", rf"$b$ tag of $j_{i}$", range=(-0.5, 1.5), bins=2, optional=True),
         )
     ),
     FeatureSpec("ht", r"$H_\mathrm{T}$", "GeV", level="high", range=(0, 2000)),
@@ -99,16 +99,19 @@ def features(events: Events) -> dict[str, NDArray[Any]]:
         table |= {f"j{i + 1}_{name}": jets[name][:, i] for name in ("pt", "eta", "phi")}
         table[f"j{i + 1}_b"] = jets["btag"][:, i]
     table["ht"] = ak.to_numpy(ak.sum(events.jets.pt, axis=1))
-    parts = ("pt", "eta", "phi", "mass")
-    visible = [momenta(**{p: jets[p][:, i] for p in parts}) for i in range(JETS)]
-    table["m_visible"] = invariant_mass(momenta(**{p: lepton[p][:, 0] for p in parts}), *visible)
+    table["m_visible"] = invariant_mass(_momentum(lepton, 0), *(_momentum(jets, i) for i in range(JETS)))
     return table
 
 
+def _momentum(leading: dict[str, NDArray[Any]], i: int) -> Any:
+    """Return the momentum of one of the first objects, none where it is not there."""
+    return momenta(**{part: np.nan_to_num(leading[part][:, i]) for part in ("pt", "eta", "phi", "mass")})
+
+
 def _leading(objects: ak.Array, n: int) -> dict[str, NDArray[Any]]:
-    """Return the first n objects as columns, shape (events, n), 0 where there is none."""
+    """Return the first n objects as columns, shape (events, n), NaN where there is none."""
     names = [name for name in ("pt", "eta", "phi", "mass", "btag") if name in ak.fields(objects)]
-    padded = {name: ak.fill_none(ak.pad_none(objects[name], n, clip=True), 0) for name in names}
+    padded = {name: ak.fill_none(ak.pad_none(objects[name], n, clip=True), np.nan) for name in names}
     return {name: ak.to_numpy(values).astype(np.float64) for name, values in padded.items()}
 
 
