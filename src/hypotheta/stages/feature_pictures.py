@@ -60,7 +60,7 @@ class FeaturePictures(Drawing):
                     )
                     panels.append(Panel(self.edges(spec), [background], signals, xlabel=spec.axis_label))
                     shown.append(spec)
-            what = "two signals" if self.several else "signal"
+            what = "two signals" if len(pair) > 1 else "signal"
             for page, start in enumerate(range(0, len(panels), _PANELS)):
                 part = panels[start : start + _PANELS]
                 figure = plot_feature_panels(part, columns=4 if len(part) > 6 else 3, label=self.label)
@@ -70,8 +70,9 @@ class FeaturePictures(Drawing):
 
     def _having(self, specs: Sequence[FeatureSpec]) -> str:
         """Say how many events have the optional ones of some features, for the end of a caption."""
-        shares = [f"{s.name} in {self.share(s, self.backgrounds):.0%}" for s in specs if s.optional]
-        return f"; missing values left out, present of background: {', '.join(shares)}" if shares else ""
+        shares = {spec.name: self.share(spec, self.backgrounds) for spec in specs if spec.optional}
+        listed = ", ".join(f"{name} in {share:.0%}" for name, share in shares.items() if share < 1)
+        return f"; missing values left out, present of background: {listed}" if listed else ""
 
     def _shape(self, label: str, samples: Sequence[str], spec: FeatureSpec) -> Component:
         template = self.histogram(samples, spec, self.edges(spec), NOMINAL)
