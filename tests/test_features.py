@@ -96,6 +96,7 @@ def test_optional_features_may_be_missing_and_nothing_else():
         (lambda rng: np.where(rng.random(4000) < 0.2, 999, rng.integers(0, 5, 4000)), 999),
         (lambda rng: np.where(rng.random(4000) < 0.001, -999, rng.normal(0, 1, 4000)), None),  # four of them
         (lambda rng: rng.poisson(5, 4000), None),
+        (lambda _: np.repeat([4, 5, 6], [70, 25, 5]), None),  # the central part of 5 and 6 is narrower than 1
         (lambda rng: rng.integers(0, 2, 4000), None),
         (lambda rng: rng.choice([-1, 1], 4000), None),
         (lambda rng: np.full(4000, 7.0), None),
@@ -103,7 +104,7 @@ def test_optional_features_may_be_missing_and_nothing_else():
         (lambda rng: np.maximum(rng.normal(80, 20, 4000), 80.4), None),  # a mass that is pulled to the W's
         (lambda rng: np.where(rng.random(4000) < 0.9, np.nan, rng.normal(0, 1, 4000)), None),
     ],
-    ids=["-999", "-1", "-9", "999", "rare", "count", "flag", "charge", "constant", "never", "edge", "missing"],
+    ids=["-999", "-1", "-9", "999", "rare", "count", "few", "flag", "charge", "constant", "never", "edge", "missing"],
 )
 def test_numbers_that_look_like_missing_values_are_told(values, found):
     column = values(np.random.default_rng(0)).astype(np.float32)

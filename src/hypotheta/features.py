@@ -178,7 +178,8 @@ def suspected_sentinels(table: FeatureTable) -> list[tuple[str, float, float]]:
             if len(others) < 2 or counts[end] < enough:
                 continue
             low, high = np.quantile(np.repeat(others, counts[rest]), [0.16, 0.84])
-            width = high - low if high > low else others[-1] - others[0]
+            # of numbers of objects most are alike: one less is not apart
+            width = max(high - low, np.diff(others).min()) if high > low else others[-1] - others[0]
             apart = np.abs(values[end] - others[end]) > width
             continuous = 2 * len(others) > counts[rest].sum()
             if apart or (continuous and values[end] < 0 <= others[0]):
