@@ -30,7 +30,7 @@ def test_the_curve_is_the_scan_and_failures_stay_away():
     assert np.isnan(profiled[0])
     np.testing.assert_allclose(profiled[1:], X[1:] ** 2)
     held = lines["all others held"].get_ydata()
-    np.testing.assert_allclose(held[np.isfinite(held)], 4 * X[np.isfinite(held)] ** 2)
+    np.testing.assert_allclose(held, 4 * X**2)  # above the picture, too: a steep curve has no other points
     assert axes.get_xlabel() == "jes"
 
 

@@ -136,8 +136,7 @@ def _draw(axes: Axes, scan: LikelihoodScan) -> None:
     for level in (1.0, 4.0):
         axes.axhline(level, color=GREY, linewidth=1, linestyle=":")
     axes.plot(scan.values, profiled, color=colour(0), label="all others fitted")
-    shown = np.where(held <= _HIGHEST, held, np.nan)
-    axes.plot(scan.values, shown, "--", color=colour(2), label="all others held")
+    axes.plot(scan.values, held, "--", color=colour(2), label="all others held")  # it may leave at the next point
     axes.set_xlim(*_widened(scan.values))
     axes.set_ylim(0, min(_HIGHEST, 1.15 * max(float(np.nanmax(profiled)), 4.0)))
 
